@@ -1,0 +1,2 @@
+//! A small Kubernetes API server.
+pub mod kinds;

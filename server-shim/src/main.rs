@@ -1,0 +1,2 @@
+//! The `watchkeep` binary.
+fn main() {}
