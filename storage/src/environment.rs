@@ -1,0 +1,109 @@
+//! The one door to time and chance. Everything that asks for the time, sleeps, draws a random number
+//! or spawns a task does it here, so that a seed and a paused runtime replay a run exactly.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Time, chance and tasks. Cheap to clone; clones share their state.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    wall: Wall,
+    chance: Chance,
+}
+
+#[derive(Clone, Debug)]
+enum Wall {
+    /// The system's clock.
+    System,
+    /// A clock that starts at a given time and moves with the runtime's.
+    Simulated { start: SystemTime, origin: Instant },
+}
+
+#[derive(Clone, Debug)]
+enum Chance {
+    System,
+    Seeded(Arc<Mutex<StdRng>>),
+}
+
+impl Environment {
+    /// The system's clock and randomness.
+    pub fn system() -> Self {
+        Self { wall: Wall::System, chance: Chance::System }
+    }
+
+    /// A clock that starts at `start` and moves with the runtime's, and random numbers from `seed`. On a
+    /// paused single-threaded runtime everything that follows is a function of the two.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn simulated(start: SystemTime, seed: u64) -> Self {
+        Self {
+            wall: Wall::Simulated { start, origin: Instant::now() },
+            chance: Chance::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))),
+        }
+    }
+
+    /// The time of day.
+    #[expect(clippy::disallowed_methods, reason = "this is the door to the clock")]
+    pub fn now(&self) -> SystemTime {
+        match &self.wall {
+            Wall::System => SystemTime::now(),
+            Wall::Simulated { start, origin } => *start + origin.elapsed(),
+        }
+    }
+
+    /// The time since 1970; zero for a clock that stands before it.
+    pub fn unix_time(&self) -> Duration {
+        self.now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// Sleeps.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// 64 random bits.
+    pub fn random(&self) -> u64 {
+        match &self.chance {
+            Chance::System => rand::random(),
+            Chance::Seeded(state) => state.lock().next_u64(),
+        }
+    }
+
+    /// Starts a task.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[expect(clippy::disallowed_methods, reason = "this is the door to spawning")]
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        tokio::spawn(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_seed_replays_time_and_chance() {
+        let run = || async {
+            let environment = Environment::simulated(UNIX_EPOCH + Duration::from_secs(1000), 7);
+            environment.sleep(Duration::from_secs(5)).await;
+            (environment.unix_time(), environment.random(), environment.random())
+        };
+        let first = run().await;
+        assert_eq!(first.0, Duration::from_secs(1005));
+        assert_ne!(first.1, first.2);
+        assert_eq!(run().await, first);
+    }
+}

@@ -1,0 +1,58 @@
+//! The one task of the memory backend: deletes what has expired and gives up old history, in batches
+//! between which others get the lock.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use super::{Aftermath, Shared};
+use crate::environment::Environment;
+
+/// How often the task looks. The slack of a time-to-live: keys go at most this long after their deadline,
+/// plus the time that their batch takes.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// How many keys or events are worked off under one hold of the lock.
+const BATCH_MAX: usize = 256;
+
+/// Runs until the store is gone.
+pub(super) async fn run(shared: Weak<Shared>, environment: Environment) {
+    loop {
+        environment.sleep(INTERVAL).await;
+        let Some(shared) = shared.upgrade() else { return };
+        expire(&shared).await;
+        retain(&shared);
+        trim(&shared).await;
+    }
+}
+
+/// Deletes the keys whose deadline is over.
+async fn expire(shared: &Shared) {
+    let mut more = true;
+    while more {
+        let now = shared.environment.unix_time();
+        let mut aftermath = Aftermath::default();
+        more = shared.state.lock().expire(now, BATCH_MAX, &mut aftermath);
+        aftermath.settle();
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Marks history that is older than the retention as compacted.
+fn retain(shared: &Shared) {
+    let now = shared.environment.unix_time();
+    let mut state = shared.state.lock();
+    if let Some(target) = state.retention_target(now, shared.options.history_retention) {
+        state.compacted = state.compacted.max(target);
+    }
+}
+
+/// Gives up compacted history. Cancel safe: what is left is given up at the task's next look.
+pub(super) async fn trim(shared: &Shared) {
+    let mut more = true;
+    while more {
+        let mut aftermath = Aftermath::default();
+        more = shared.state.lock().trim(BATCH_MAX, &mut aftermath);
+        aftermath.settle();
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,311 @@
+//! The record: an object as every part of the system shares it.
+//!
+//! A [`Value`] is what a client wrote, in canonical form, with everything that selectors, keys and
+//! responses need extracted once. A [`Record`] is a committed value: it knows its key and its revision.
+//! The commit makes it, and backend, watch events and cache share the one `Arc`.
+//!
+//! The canonical bytes never hold a resourceVersion; the place where it belongs is known, so that every
+//! response is a join of slices:
+//!
+//! ```text
+//! {"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","labels":{}},"spec":{}}
+//! └──────────── type ───────────┘└── body ──────────────────────────────┘▲
+//!                                                        the revision is spliced here
+//! ```
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::extract::{self, Extracted};
+use crate::key::Key;
+use crate::revision::Revision;
+use crate::schema::Schema;
+
+/// An object in canonical form, with what was extracted from it.
+#[derive(Clone, Debug)]
+pub struct Value {
+    bytes: Bytes,
+    layout: Layout,
+    attributes: Arc<Attributes>,
+}
+
+/// Where the parts of the canonical bytes are, as offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// The first byte after `{"kind":…,"apiVersion":…,`: the quote that opens `"metadata"`.
+    pub(crate) body: usize,
+    /// The opening brace of the metadata.
+    pub(crate) metadata_start: usize,
+    /// The byte after the closing brace of the metadata.
+    pub(crate) metadata_end: usize,
+    /// Where the resourceVersion is spliced in.
+    pub(crate) splice: usize,
+    /// What separates it from its neighbours.
+    pub(crate) comma: Comma,
+}
+
+/// On which side of the spliced resourceVersion a comma stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comma {
+    Before,
+    After,
+    Neither,
+}
+
+/// What selectors, preconditions and tables of contents need to know of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// `metadata.namespace`; empty where there is none.
+    pub namespace: Box<str>,
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `metadata.labels`, in the order of their keys.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// The selectable fields of the schema, in its order.
+    pub fields: Vec<(Arc<str>, Box<str>)>,
+}
+
+/// A committed object.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Where it is stored.
+    pub key: Key,
+    /// What was committed.
+    pub value: Value,
+    /// The commit: the object's resourceVersion.
+    pub revision: Revision,
+}
+
+/// Why bytes are no canonical object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// The bytes are no JSON object, or a part of it has the wrong type.
+    #[error("not an object: {reason}")]
+    NotAnObject {
+        /// What the parser said.
+        reason: String,
+    },
+    /// The object does not begin with `kind`, `apiVersion` and `metadata`, in this order, without spaces.
+    #[error("not in canonical form: {reason}")]
+    NotCanonical {
+        /// What was found.
+        reason: &'static str,
+    },
+    /// The object carries a resourceVersion; its revision is the store's to give.
+    #[error("metadata.resourceVersion is set")]
+    ResourceVersionSet,
+}
+
+impl Value {
+    /// Lays out canonical bytes and extracts what `schema` asks for, in one pass.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the bytes are not in canonical form.
+    pub fn new(bytes: impl Into<Bytes>, schema: &Schema) -> Result<Self, LayoutError> {
+        let bytes = bytes.into();
+        let Extracted { layout, attributes } = extract::extract(&bytes, schema)?;
+        Ok(Self { bytes, layout, attributes: Arc::new(attributes) })
+    }
+
+    /// The canonical bytes, without a resourceVersion.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// What was extracted.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+}
+
+/// Equality of what is stored: two spellings of one object are equal values.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Value {}
+
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.key == other.key && self.value == other.value
+    }
+}
+
+impl Eq for Record {}
+
+impl Record {
+    /// Appends the object as a client gets it, with its resourceVersion: for GET and for watch events.
+    pub fn write_object(&self, out: &mut Vec<u8>) {
+        self.write_object_at(self.revision, out);
+    }
+
+    /// As [`Record::write_object`], with another resourceVersion: a DELETED event carries the last state
+    /// with the revision of the deletion.
+    pub fn write_object_at(&self, revision: Revision, out: &mut Vec<u8>) {
+        let Layout { splice, .. } = self.value.layout;
+        let (head, tail) = self.value.bytes.split_at(splice);
+        out.extend_from_slice(head);
+        self.write_resource_version(revision, out);
+        out.extend_from_slice(tail);
+    }
+
+    /// Appends the object without `kind` and `apiVersion`: an item of a list.
+    pub fn write_item(&self, out: &mut Vec<u8>) {
+        let Layout { body, splice, .. } = self.value.layout;
+        let (head, tail) = self.value.bytes.split_at(splice);
+        out.push(b'{');
+        out.extend_from_slice(head.get(body..).unwrap_or_default());
+        self.write_resource_version(self.revision, out);
+        out.extend_from_slice(tail);
+    }
+
+    /// Appends the metadata alone, with the resourceVersion.
+    pub fn write_metadata(&self, revision: Revision, out: &mut Vec<u8>) {
+        let Layout { metadata_start, metadata_end, splice, .. } = self.value.layout;
+        let bytes = &self.value.bytes;
+        out.extend_from_slice(bytes.get(metadata_start..splice).unwrap_or_default());
+        self.write_resource_version(revision, out);
+        out.extend_from_slice(bytes.get(splice..metadata_end).unwrap_or_default());
+    }
+
+    /// The object as a client gets it.
+    pub fn object(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.value.bytes.len() + RESOURCE_VERSION_BYTES_MAX);
+        self.write_object(&mut out);
+        out
+    }
+
+    fn write_resource_version(&self, revision: Revision, out: &mut Vec<u8>) {
+        let comma = self.value.layout.comma;
+        if comma == Comma::Before {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"resourceVersion\":\"");
+        out.extend_from_slice(itoa::Buffer::new().format(revision.get()).as_bytes());
+        out.push(b'"');
+        if comma == Comma::After {
+            out.push(b',');
+        }
+    }
+}
+
+/// The longest text that is spliced in: `,"resourceVersion":"` and 20 digits and a quote.
+const RESOURCE_VERSION_BYTES_MAX: usize = 41;
+
+impl Attributes {
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        let at = self.labels.binary_search_by(|(own, _)| (**own).cmp(key)).ok()?;
+        self.labels.get(at).map(|(_, value)| &**value)
+    }
+
+    /// The value of a selectable field; `None` for a field that the schema does not know.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        match name {
+            "metadata.name" => Some(&self.name),
+            "metadata.namespace" => Some(&self.namespace),
+            _ => self.fields.iter().find(|(own, _)| &**own == name).map(|(_, value)| &**value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::SelectableField;
+
+    fn record(json: &str) -> Record {
+        let schema = Schema::new(1, vec![SelectableField::new("spec.nodeName")]);
+        let value = Value::new(json.as_bytes().to_vec(), &schema).unwrap();
+        Record { key: Key::unchecked("/pods/n/a"), value, revision: Revision::new(7) }
+    }
+
+    fn text(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    const POD: &str = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","namespace":"n","uid":"u","labels":{"b":"2","a":"1"}},"spec":{"nodeName":"m","x":[1,{"y":2}]}}"#;
+
+    #[test]
+    fn the_revision_is_spliced_after_the_uid() {
+        assert_eq!(
+            text(|out| record(POD).write_object(out)),
+            POD.replace(r#""uid":"u""#, r#""uid":"u","resourceVersion":"7""#)
+        );
+    }
+
+    #[test]
+    fn an_item_has_neither_kind_nor_api_version() {
+        assert_eq!(
+            text(|out| record(POD).write_item(out)),
+            POD.replace(r#""kind":"Pod","apiVersion":"v1","#, "")
+                .replace(r#""uid":"u""#, r#""uid":"u","resourceVersion":"7""#)
+        );
+    }
+
+    #[test]
+    fn the_metadata_stands_alone() {
+        let json: serde_json::Value =
+            serde_json::from_str(&text(|out| record(POD).write_metadata(Revision::new(9), out))).unwrap();
+        assert_eq!(json["resourceVersion"], "9");
+        assert_eq!(json["labels"]["b"], "2");
+    }
+
+    #[test]
+    fn the_splice_is_valid_json_wherever_it_falls() {
+        for metadata in [
+            "{}",
+            r#"{"labels":{}}"#,
+            r#"{"name":"a"}"#,
+            r#"{"generateName":"a-","namespace":"n","labels":{"x":"}"}}"#,
+            r#"{"name":"a\"}","creationTimestamp":"t"}"#,
+        ] {
+            let json = format!(r#"{{"kind":"K","apiVersion":"v1","metadata":{metadata}}}"#);
+            for written in [
+                text(|out| record(&json).write_object(out)),
+                text(|out| record(&json).write_item(out)),
+            ] {
+                let parsed: serde_json::Value = serde_json::from_str(&written).unwrap();
+                assert_eq!(parsed["metadata"]["resourceVersion"], "7", "{written}");
+            }
+        }
+    }
+
+    #[test]
+    fn attributes_hold_labels_in_order_and_fields_of_the_schema() {
+        let record = record(POD);
+        let attributes = record.value.attributes();
+        assert_eq!((&*attributes.namespace, &*attributes.name, &*attributes.uid), ("n", "a", "u"));
+        assert_eq!(attributes.label("a"), Some("1"));
+        assert_eq!(attributes.label("c"), None);
+        assert_eq!(attributes.field("spec.nodeName"), Some("m"));
+        assert_eq!(attributes.field("metadata.name"), Some("a"));
+        assert_eq!(attributes.field("spec.x"), None);
+    }
+
+    #[test]
+    fn what_is_not_canonical_is_refused() {
+        let schema = Schema::default();
+        for (json, want) in [
+            ("[]", "not an object"),
+            (r#"{"kind":"K","apiVersion":"v1"}"#, "not in canonical form"),
+            (r#"{"apiVersion":"v1","kind":"K","metadata":{}}"#, "not in canonical form"),
+            (r#"{"kind":"K","apiVersion":"v1","metadata": {}}"#, "not in canonical form"),
+            (r#"{"kind":"K","apiVersion":"v1","spec":{},"metadata":{}}"#, "not in canonical form"),
+            (r#"{"kind":"K","apiVersion":"v1","metadata":{"name":1}}"#, "not an object"),
+            (r#"{"kind":"K","apiVersion":"v1","metadata":{"resourceVersion":"1"}}"#, "resourceVersion is set"),
+            (r#"{"kind":"K","apiVersion":"v1","metadata":{}"#, "not an object"),
+            (r#"{"kind":"K","apiVersion":"v1","metadata":{}} x"#, "not an object"),
+        ] {
+            let error = Value::new(json.as_bytes().to_vec(), &schema).unwrap_err().to_string();
+            assert!(error.contains(want), "{json}: {error}");
+        }
+    }
+}
