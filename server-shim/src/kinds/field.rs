@@ -5,6 +5,9 @@
 //! holds the shape of that data and nothing else.
 
 /// A type of the API, such as `io.k8s.api.core.v1.PodSpec`.
+///
+/// A kind begins with its `kind` and its `apiVersion`, also where it is a part of another one
+/// (`StatefulSetSpec.volumeClaimTemplates`).
 #[derive(Debug)]
 pub struct Type {
     /// The name of the definition in the published schema.
@@ -18,8 +21,9 @@ pub struct Type {
 pub struct Field {
     /// The name in JSON.
     pub json: &'static str,
-    /// The protobuf tags that lead to the value: one, or two where a type that is inlined in JSON is a
-    /// nested message in protobuf (`Volume.volumeSource`).
+    /// The protobuf tags that lead to the value: one, or more where a type that is inlined in JSON is a
+    /// nested message in protobuf (`Volume.volumeSource`). None for `kind` and `apiVersion`, which
+    /// every kind has in JSON and which protobuf keeps in its envelope only.
     pub tags: &'static [u32],
     /// What the value looks like.
     pub shape: Shape,
@@ -43,9 +47,10 @@ pub enum Shape {
     /// An object of a known type.
     Object(&'static Type),
     /// A list of values of one shape.
-    List(&'static Shape),
-    /// A map from strings to values of one shape.
-    Map(&'static Shape),
+    List(&'static Self),
+    /// A map from strings to values of one shape. Where that is a list, protobuf wraps the list in a
+    /// message of its own, with the elements in field 1.
+    Map(&'static Self),
 }
 
 /// A value without fields of its own.
@@ -116,6 +121,41 @@ pub enum ListType {
     Set,
     /// Elements told apart by [`Field::list_map_keys`].
     Map,
+}
+
+impl Field {
+    /// A field with neither a merge key nor a list type.
+    pub(super) const fn new(
+        json: &'static str,
+        tags: &'static [u32],
+        shape: Shape,
+        presence: Presence,
+    ) -> Self {
+        Self {
+            json,
+            tags,
+            shape,
+            presence,
+            merge_key: None,
+            patch_strategy: PatchStrategy::Default,
+            list_type: ListType::Unset,
+            list_map_keys: &[],
+        }
+    }
+
+    /// The same field with what a strategic merge does to it.
+    pub(super) const fn patched(
+        self,
+        patch_strategy: PatchStrategy,
+        merge_key: Option<&'static str>,
+    ) -> Self {
+        Self { merge_key, patch_strategy, ..self }
+    }
+
+    /// The same field with the topology of its list.
+    pub(super) const fn listed(self, list_type: ListType, list_map_keys: &'static [&'static str]) -> Self {
+        Self { list_type, list_map_keys, ..self }
+    }
 }
 
 impl Type {

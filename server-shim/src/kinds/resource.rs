@@ -70,6 +70,7 @@ pub struct Subresource {
 
 /// What differs between kinds when they are written.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by its name")]
 pub struct WriteRules {
     /// A PUT to a name that does not exist creates the object.
     pub create_on_update: bool,
