@@ -1,1 +1,9 @@
-//! To come.
+//! Helpers of the end-to-end tests: the real kubectls, the built server, and child processes that end
+//! with the test that started them.
+//!
+//! Nothing here waits without a deadline, and nothing waits by sleeping.
+
+pub mod kubectl;
+pub mod process;
+pub mod server;
+pub mod soak;

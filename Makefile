@@ -1,0 +1,88 @@
+# The ways into Watchkeep. `make help` lists them; each recipe is a script or one command.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Build products live outside the clone, so that a fresh clone starts warm.
+export WATCHKEEP_CACHE ?= $(HOME)/.cache/watchkeep
+export CARGO_TARGET_DIR ?= $(WATCHKEEP_CACHE)/target
+
+# Empty when the toolchain of rust-toolchain.toml is installed; an installed stand-in otherwise.
+PICKED_TOOLCHAIN := $(if $(RUSTUP_TOOLCHAIN),,$(shell scripts/pick-toolchain.sh))
+ifneq ($(PICKED_TOOLCHAIN),)
+export RUSTUP_TOOLCHAIN := $(PICKED_TOOLCHAIN)
+endif
+
+# `make run`
+LISTEN ?= 127.0.0.1:8001
+BACKEND ?= memory
+SERVER_KUBECONFIG ?= target/watchkeep.kubeconfig
+ARGS ?=
+
+# `make soak` and `make fuzz`
+SOAK_MINUTES ?= 10
+FUZZ_SECONDS ?= 60
+
+# `make bench`, e.g. BENCH_ARGS="-- list"
+BENCH_ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@echo 'usage: make TARGET [VARIABLE=value …]'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
+
+.PHONY: run
+run: setup ## Build and start the server [LISTEN=…] [BACKEND=memory] [SERVER_KUBECONFIG=…] [ARGS="…"]
+	@mkdir -p '$(dir $(SERVER_KUBECONFIG))'
+	@echo 'once it is ready:  kubectl --kubeconfig=$(SERVER_KUBECONFIG) get namespaces'
+	@cargo run --release -p watchkeep-server --bin watchkeep -- serve \
+		--listen '$(LISTEN)' --backend '$(BACKEND)' --kubeconfig '$(SERVER_KUBECONFIG)' $(ARGS)
+
+.PHONY: test
+test: setup ## Run every suite, and count the tests [SUITES="fmt clippy …"]
+	@scripts/test.sh
+
+.PHONY: soak
+soak: setup kubectl ## Run the long tests [SOAK_MINUTES=10]
+	@cargo build -p watchkeep-server --bin watchkeep
+	@WATCHKEEP_SOAK_MINUTES='$(SOAK_MINUTES)' cargo test -p watchkeep-tests -- soak --nocapture --test-threads=1
+
+.PHONY: fuzz
+fuzz: setup ## Run each fuzz target for a while [FUZZ_SECONDS=60] [FUZZ_TARGETS="…"]
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/fuzz.sh
+
+.PHONY: bench
+bench: setup ## Run the benchmarks [BENCH_ARGS="…"]
+	@cargo bench -p watchkeep-benches $(BENCH_ARGS)
+
+.PHONY: fmt
+fmt: ## Format the code
+	@cargo fmt --all
+
+.PHONY: lint
+lint: setup ## Run the checks that need no test: format, generated tables, clippy, scripts, documentation
+	@SUITES='fmt scripts generated clippy clippy-all-features doc' scripts/test.sh
+
+.PHONY: doc
+doc: setup ## Build the documentation of the crates
+	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features
+	@echo 'open $(CARGO_TARGET_DIR)/doc/watchkeep_storage/index.html'
+
+.PHONY: generate
+generate: setup ## Write the generated tables anew
+	@cargo run -q -p xtask -- generate
+
+.PHONY: kubectl
+kubectl: ## Find and fetch the kubectls that the end-to-end tests run
+	@scripts/setup-kubectl.sh
+
+.PHONY: setup
+setup: ## Install what a build needs and is missing: a C linker
+	@scripts/setup-build.sh
+
+.PHONY: clean-cache
+clean-cache: ## Remove the build products and the fetched kubectls outside the clone
+	@test -n '$(WATCHKEEP_CACHE)' && rm -rf -- '$(WATCHKEEP_CACHE)'
+	@echo 'removed $(WATCHKEEP_CACHE)'

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Runs the suites one after the other, stops at the first that fails and shows its log, and ends with
+# a table of times and one line that counts the tests: `N passed, M failed`.
+#
+# SUITES   which to run, in order (default: all)
+# VERBOSE  set to show the logs as they grow
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib/common.sh
+. scripts/lib/common.sh
+
+ALL_SUITES='fmt scripts generated clippy clippy-all-features doc unit kubectl end-to-end'
+SUITES=${SUITES:-$ALL_SUITES}
+# Longest run of one suite: a build from nothing on two cores takes a third of it.
+SUITE_TIMEOUT_SECONDS=2400
+# How much of a failing log is shown.
+FAILURE_LINES=400
+
+export WATCHKEEP_CACHE=${WATCHKEEP_CACHE:-$HOME/.cache/watchkeep}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$WATCHKEEP_CACHE/target}
+export WATCHKEEP_KUBECTLS=${WATCHKEEP_KUBECTLS:-$WATCHKEEP_CACHE/tools/kubectls}
+
+# A check of what was committed must not move the lock file.
+locked=()
+if [[ -n ${CI:-} ]]; then locked=(--locked); fi
+
+suite_fmt() { cargo fmt --all --check; }
+
+suite_scripts() {
+    local script
+    for script in scripts/*.sh scripts/lib/*.sh .ci/run; do
+        bash -n "$script" || return 1
+    done
+    if have shellcheck; then
+        shellcheck -x -S warning scripts/*.sh scripts/lib/*.sh .ci/run
+    fi
+}
+
+suite_generated() { cargo run -q "${locked[@]}" -p xtask -- check; }
+
+suite_clippy() { cargo clippy "${locked[@]}" --workspace --all-targets -- -D warnings; }
+
+suite_clippy-all-features() {
+    cargo clippy "${locked[@]}" --workspace --all-targets --all-features -- -D warnings
+}
+
+suite_doc() { RUSTDOCFLAGS='-D warnings' cargo doc "${locked[@]}" --workspace --no-deps --all-features; }
+
+suite_unit() { run_tests --workspace --exclude watchkeep-tests; }
+
+suite_kubectl() { scripts/setup-kubectl.sh; }
+
+suite_end-to-end() {
+    cargo build "${locked[@]}" -p watchkeep-server --bin watchkeep && run_tests -p watchkeep-tests
+}
+
+# nextest bounds the time of each test; it does not run documentation tests.
+run_tests() {
+    if ! have cargo-nextest; then
+        cargo test "${locked[@]}" "$@"
+        return
+    fi
+    cargo nextest run "${locked[@]}" --no-fail-fast --no-tests=pass "$@" &&
+        cargo test "${locked[@]}" --doc "$@"
+}
+
+# Prints `passed failed`, summed over the results of cargo test and nextest in the logs given.
+count_tests() {
+    sed -E 's/\x1b\[[0-9;]*m//g' "$@" | awk '
+        /^test result:/ || /^ *Summary \[.*tests? run:/ {
+            if (match($0, /[0-9]+ passed/)) passed += substr($0, RSTART, RLENGTH)
+            if (match($0, /[0-9]+ failed/)) failed += substr($0, RSTART, RLENGTH)
+            if (match($0, /[0-9]+ timed out/)) failed += substr($0, RSTART, RLENGTH)
+        }
+        END { print passed + 0, failed + 0 }'
+}
+
+# Runs one suite in a shell of its own, so that a time-out or an interrupt ends all that it started.
+run_suite() {
+    local log=$1 suite=$2
+    if [[ -n ${VERBOSE:-} ]]; then
+        timeout -k 10 "$SUITE_TIMEOUT_SECONDS" bash "$0" --suite "$suite" > >(tee "$log") 2>&1 &
+    else
+        timeout -k 10 "$SUITE_TIMEOUT_SECONDS" bash "$0" --suite "$suite" >"$log" 2>&1 &
+    fi
+    running=$!
+    wait "$running"
+}
+
+stop_running() {
+    if [[ -n $running ]]; then kill -TERM "$running" 2>/dev/null || true; fi
+    exit 130
+}
+
+print_summary() {
+    local row
+    echo
+    printf '%-22s %10s\n' suite seconds
+    for row in "${table[@]}"; do
+        # shellcheck disable=SC2086 # a row is two words
+        printf '%-22s %10s\n' $row
+    done
+    printf '%-22s %10s\n' total "$SECONDS"
+    echo
+}
+
+if [[ ${1:-} == --suite ]]; then
+    "suite_$2"
+    exit
+fi
+
+running=
+trap stop_running INT TERM
+all_logs=$CARGO_TARGET_DIR/suite-logs
+logs=$all_logs/$$
+rm -rf "$logs"
+mkdir -p "$logs"
+# Logs of days past go; those of a run beside this one stay.
+find "$all_logs" -mindepth 1 -maxdepth 1 -mtime +1 -exec rm -rf {} +
+table=() status=0 number=0
+total=$(wc -w <<<"$SUITES")
+for suite in $SUITES; do
+    declare -F "suite_$suite" >/dev/null || fail "no suite $suite; there are: $ALL_SUITES"
+    number=$((number + 1))
+    started=$SECONDS
+    echo "[$number/$total] $suite …"
+    run_suite "$logs/$suite.log" "$suite" || status=$?
+    table+=("$suite $((SECONDS - started))")
+    if ((status != 0)); then
+        tail -n "$FAILURE_LINES" "$logs/$suite.log"
+        ((status != 124)) || echo "$suite did not end within $SUITE_TIMEOUT_SECONDS seconds"
+        echo "FAILED: $suite (exit $status); its whole log: $logs/$suite.log"
+        break
+    fi
+done
+
+read -r passed failed < <(count_tests "$logs"/*.log)
+if ((status != 0 && failed == 0)); then failed=1; fi
+print_summary
+echo "$passed passed, $failed failed"
+exit "$status"

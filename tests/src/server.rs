@@ -1,0 +1,144 @@
+//! The built `watchkeep` binary, running on a port of its own with a kubeconfig of its own.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{END_TIMEOUT, Process, ProcessError};
+
+/// How long the server may take until it accepts requests.
+pub const READY_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Why there is no server to talk to.
+#[derive(thiserror::Error)]
+pub enum ServerError {
+    /// The binary is not where cargo puts it.
+    #[error("no server at {}: run `cargo build -p watchkeep-server`, or set WATCHKEEP_BIN", .0.display())]
+    NotBuilt(PathBuf),
+    /// The test's own executable, or a folder for the server, is not to be had.
+    #[error("no place for the server: {0}")]
+    Io(#[from] io::Error),
+    /// It did not start, or did not get ready.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// Its first line is not the one that says where it listens.
+    #[error("the server is not ready; its first line is {0:?}")]
+    NotReady(String),
+}
+
+/// A test's `unwrap` shows this: the words for a reader.
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A running server. Dropping it ends it and removes its folder.
+#[derive(Debug)]
+pub struct Server {
+    // Before the folder, so that the process ends first.
+    process: Process,
+    url: String,
+    kubeconfig: PathBuf,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts a server on the memory backend and waits until it is ready.
+    pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(["--backend", "memory"])
+    }
+
+    /// Starts a server with more flags of `watchkeep serve`, and waits until it is ready.
+    pub fn start_with(flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self, ServerError> {
+        let binary = binary()?;
+        let folder = TempDir::with_prefix("watchkeep-server-")?;
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--kubeconfig"]);
+        command.arg(folder.path().join("kubeconfig")).args(flags);
+        let process = Process::start(&mut command)?;
+        let line = process.next_line(READY_TIMEOUT)?;
+        let (url, kubeconfig) = parse_ready(&line).ok_or_else(|| ServerError::NotReady(line.clone()))?;
+        eprintln!("server {}: {line}", process.id());
+        Ok(Self { process, url, kubeconfig, folder })
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:34567`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The kubeconfig that it wrote for its clients.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A folder that goes with the server.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it logged since the last call.
+    pub fn log_so_far(&self) -> String {
+        self.process.stderr_so_far()
+    }
+
+    /// Asks the server to shut down with SIGTERM and tells how it ended.
+    pub fn stop(self) -> Result<ExitStatus, ServerError> {
+        Ok(self.process.stop(END_TIMEOUT)?)
+    }
+}
+
+/// `WATCHKEEP_BIN`, or the binary in the profile folder that the test's executable lies in.
+fn binary() -> Result<PathBuf, ServerError> {
+    let path = match env::var_os("WATCHKEEP_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => beside(&env::current_exe()?),
+    };
+    if path.is_file() { Ok(path) } else { Err(ServerError::NotBuilt(path)) }
+}
+
+fn beside(test: &Path) -> PathBuf {
+    let mut folder = test.parent().unwrap_or(test);
+    if folder.ends_with("deps") {
+        folder = folder.parent().unwrap_or(folder);
+    }
+    folder.join("watchkeep")
+}
+
+/// The address and the kubeconfig of `watchkeep is ready on URL; kubeconfig: PATH`.
+fn parse_ready(line: &str) -> Option<(String, PathBuf)> {
+    let (url, path) = line.strip_prefix("watchkeep is ready on ")?.split_once("; kubeconfig: ")?;
+    Some((url.to_owned(), path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_names_the_address_and_the_kubeconfig() {
+        let line = "watchkeep is ready on http://127.0.0.1:8001; kubeconfig: /tmp/a b/kubeconfig";
+        let ready = ("http://127.0.0.1:8001".to_owned(), PathBuf::from("/tmp/a b/kubeconfig"));
+        assert_eq!(parse_ready(line), Some(ready));
+        assert_eq!(parse_ready("watchkeep is ready on http://127.0.0.1:8001"), None);
+        assert_eq!(parse_ready("error: address in use"), None);
+    }
+
+    #[test]
+    fn the_binary_lies_beside_the_folder_of_test_executables() {
+        assert_eq!(beside(Path::new("/t/debug/deps/end_to_end-0123")), Path::new("/t/debug/watchkeep"));
+        assert_eq!(beside(Path::new("/t/release/examples")), Path::new("/t/release/watchkeep"));
+    }
+}
