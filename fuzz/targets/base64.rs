@@ -1,0 +1,4 @@
+//! Bytes in base64.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| watchkeep_server::codec::fuzzing::fuzz_base64(bytes));

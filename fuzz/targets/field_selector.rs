@@ -1,0 +1,4 @@
+//! Field selectors.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| watchkeep_storage::selector::fuzz_field(bytes));

@@ -1,0 +1,4 @@
+//! JSON patches of a pod.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| watchkeep_server::codec::fuzzing::fuzz_json_patch(bytes));

@@ -1,0 +1,4 @@
+//! Strategic merge patches of a pod.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| watchkeep_server::codec::fuzzing::fuzz_strategic_patch(bytes));
