@@ -1,2 +1,18 @@
-//! A small Kubernetes API server.
+//! A small Kubernetes API server over [`watchkeep_storage`]: as a library for those who want one inside
+//! their own process, and as the binary `watchkeep`.
+
+pub mod app;
+pub mod bootstrap;
+pub mod codec;
+pub mod config;
+mod convert;
+pub mod discovery;
+pub mod http;
 pub mod kinds;
+pub mod kubeconfig;
+pub mod logging;
+mod namespaces;
+mod selectable;
+pub mod server;
+pub mod table;
+mod time;

@@ -1,0 +1,192 @@
+//! The command line, each flag also as a variable of the environment: unit, default, and why one would
+//! change it.
+
+mod units;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use watchkeep_storage::memory::MemoryOptions;
+
+use self::units::{parse_bytes, parse_duration};
+use crate::logging::LogFormat;
+use crate::server::ServerOptions;
+
+/// A Kubernetes API server for tests, development and control planes without nodes.
+#[derive(Debug, Parser)]
+#[command(name = "watchkeep", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the Kubernetes API until SIGTERM or SIGINT.
+    Serve(ServeOptions),
+}
+
+/// Where objects are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendKind {
+    /// In memory: fast, and gone with the process.
+    Memory,
+}
+
+/// The flags of `watchkeep serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeOptions {
+    /// Address and port to listen on; port 0 takes a free one. The protocol is plain HTTP without
+    /// authentication, so the default is reachable from this machine only.
+    #[arg(long, env = "WATCHKEEP_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8001")]
+    pub listen: SocketAddr,
+
+    /// Listen on an address that other machines may reach, although whoever reaches it may do anything,
+    /// unnamed and unasked. For networks that keep others out by themselves.
+    #[arg(long, env = "WATCHKEEP_ALLOW_ANONYMOUS_NETWORK_ACCESS")]
+    pub allow_anonymous_network_access: bool,
+
+    /// Where objects are kept.
+    #[arg(long, env = "WATCHKEEP_BACKEND", value_enum, default_value_t = BackendKind::Memory)]
+    pub backend: BackendKind,
+
+    /// File to write a kubeconfig for this server to, once it accepts requests. An existing one is
+    /// replaced.
+    #[arg(long, env = "WATCHKEEP_KUBECONFIG", value_name = "PATH", default_value = "watchkeep.kubeconfig")]
+    pub kubeconfig: PathBuf,
+
+    /// How log lines are written: `json` for programs that collect them.
+    #[arg(long, env = "WATCHKEEP_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level (error, warn, info, debug, trace), or a list such as `info,hyper=debug`.
+    /// `debug` has one line per request.
+    #[arg(long, env = "WATCHKEEP_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    pub log_level: String,
+
+    /// For how long events are kept after their last change, such as 90s or 2h. They tell what happened
+    /// lately; longer costs memory in proportion to how much happens.
+    #[arg(long, env = "WATCHKEEP_EVENT_TTL", value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub event_ttl: Duration,
+
+    /// For how long history is kept, so that a client that was away can go on with its watch. Longer
+    /// costs memory in proportion to how much changes.
+    #[arg(long, env = "WATCHKEEP_HISTORY_RETENTION", value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    pub history_retention: Duration,
+
+    /// How many bytes history may take, such as 64Mi; the oldest is given up early when it is more. The
+    /// bound on memory beside the objects themselves.
+    #[arg(long, env = "WATCHKEEP_HISTORY_BYTES", value_name = "BYTES", default_value = "256Mi", value_parser = parse_bytes)]
+    pub history_bytes: usize,
+
+    /// How long requests under way may take once the server is to stop; then they are cut. Longer than
+    /// the slowest request, shorter than the patience of whoever stops the server.
+    #[arg(long, env = "WATCHKEEP_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    pub shutdown_grace: Duration,
+
+    /// How many connections may be open at once; more wait until one is closed. Each costs a file
+    /// descriptor and some memory, and an HTTP/1.1 client needs one per watch.
+    #[arg(
+        long,
+        env = "WATCHKEEP_MAX_CONNECTIONS",
+        value_name = "NUMBER",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub max_connections: u32,
+}
+
+/// Flags that cannot be had together.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The address is open to other machines.
+    #[error(
+        "{0} may be reachable from other machines, and everybody who reaches it is an administrator: \
+         listen on 127.0.0.1, or pass --allow-anonymous-network-access"
+    )]
+    OpenToNetwork(SocketAddr),
+}
+
+impl ServeOptions {
+    /// Refuses what is likely a mistake with grave consequences.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.listen.ip().is_loopback() || self.allow_anonymous_network_access {
+            Ok(())
+        } else {
+            Err(ConfigError::OpenToNetwork(self.listen))
+        }
+    }
+
+    /// The part for the listener.
+    pub fn server(&self) -> ServerOptions {
+        ServerOptions {
+            listen: self.listen,
+            max_connections: self.max_connections,
+            shutdown_grace: self.shutdown_grace,
+        }
+    }
+
+    /// The part for the memory backend.
+    pub fn memory(&self) -> MemoryOptions {
+        MemoryOptions {
+            history_retention: self.history_retention,
+            history_bytes_max: self.history_bytes,
+            ..MemoryOptions::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(flags: &[&str]) -> Result<ServeOptions, clap::Error> {
+        let Command::Serve(options) =
+            Cli::try_parse_from(["watchkeep", "serve"].iter().chain(flags))?.command;
+        Ok(options)
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_a_variable_of_the_same_name() {
+        use clap::CommandFactory as _;
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        for flag in serve.get_arguments().filter(|flag| !matches!(flag.get_id().as_str(), "help" | "version"))
+        {
+            let expected = format!("WATCHKEEP_{}", flag.get_id().as_str().to_uppercase());
+            assert_eq!(flag.get_env().unwrap().to_str(), Some(expected.as_str()));
+            assert_eq!(flag.get_long().unwrap().replace('-', "_"), flag.get_id().as_str());
+        }
+    }
+
+    #[test]
+    fn an_address_open_to_others_needs_a_word() {
+        let open = serve(&["--listen", "0.0.0.0:8001"]).unwrap();
+        assert_eq!(open.check(), Err(ConfigError::OpenToNetwork(open.listen)));
+        let allowed = serve(&["--listen", "0.0.0.0:8001", "--allow-anonymous-network-access"]).unwrap();
+        assert_eq!(allowed.check(), Ok(()));
+        assert_eq!(serve(&["--listen", "[::1]:0"]).unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn flags_have_units() {
+        let options = serve(&["--event-ttl", "90s", "--history-bytes", "64Mi"]).unwrap();
+        assert_eq!((options.event_ttl, options.history_bytes), (Duration::from_secs(90), 64 << 20));
+        assert_eq!(options.history_retention, MemoryOptions::default().history_retention);
+        assert!(serve(&["--event-ttl", "90"]).is_err());
+        assert!(serve(&["--max-connections", "0"]).is_err());
+    }
+}

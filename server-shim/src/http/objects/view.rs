@@ -1,0 +1,352 @@
+//! How records look in responses: whole, as metadata, or as rows of a table; alone, in a list, or in the
+//! events of a watch.
+
+use watchkeep_storage::{Bookmark, EventType, Record, Revision, WatchEvent};
+
+use super::target::Target;
+use crate::convert;
+use crate::http::error::ApiError;
+use crate::http::negotiate::{MetaVersion, Transform};
+use crate::http::params::Query;
+use crate::table::{IncludeObject, TableMetadata, TableVersion, TableWriter};
+
+/// The annotation of the bookmark that ends the initial events of a watch.
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// How records look.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum View {
+    /// As they are.
+    Whole,
+    /// Their metadata.
+    Metadata(MetaVersion),
+    /// As rows of a table, with this much of the object beside the cells.
+    Table(MetaVersion, IncludeObject),
+}
+
+/// What a list says about itself.
+#[derive(Clone, Debug)]
+pub(super) struct ListMetadata {
+    /// The resourceVersion of the list.
+    pub(super) revision: Revision,
+    /// The token of the next page.
+    pub(super) continue_token: Option<String>,
+    /// How many objects follow.
+    pub(super) remaining: Option<u64>,
+}
+
+impl View {
+    /// The view that a client negotiated.
+    ///
+    /// # Errors
+    /// 400 for an unknown `includeObject`.
+    pub(super) fn new(transform: Option<Transform>, query: &Query) -> Result<Self, ApiError> {
+        Ok(match transform {
+            None => Self::Whole,
+            Some(Transform::Table(version)) => {
+                let include = IncludeObject::parse(query.text("includeObject"));
+                let include = include.map_err(|error| ApiError::bad_request(error.to_string()))?;
+                Self::Table(version, include)
+            }
+            Some(Transform::PartialObjectMetadata(version) | Transform::PartialObjectMetadataList(version)) => {
+                Self::Metadata(version)
+            }
+        })
+    }
+
+    /// The writer of tables, if the view is one.
+    fn table(self, target: &Target) -> Option<TableWriter> {
+        let Self::Table(version, include) = self else { return None };
+        let version = match version {
+            MetaVersion::V1 => TableVersion::V1,
+            MetaVersion::V1Beta1 => TableVersion::V1Beta1,
+        };
+        Some(TableWriter::new(&target.resource, version, include))
+    }
+
+    /// A single object, with a line end.
+    ///
+    /// # Errors
+    /// 500 if what is stored is no JSON.
+    pub(super) fn object(self, target: &Target, record: &Record) -> Result<Vec<u8>, ApiError> {
+        let mut out = Vec::with_capacity(record.value.bytes().len() + 64);
+        if let Some(mut table) = self.table(target) {
+            write_table(&mut table, target, record, record.revision, &mut out)?;
+        } else {
+            self.write(target, record, record.revision, &mut out)?;
+        }
+        out.push(b'\n');
+        Ok(out)
+    }
+
+    /// Appends an object, whole or as its metadata.
+    fn write(
+        self,
+        target: &Target,
+        record: &Record,
+        revision: Revision,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ApiError> {
+        if let Self::Metadata(version) = self {
+            write_partial(record, revision, version, out);
+            return Ok(());
+        }
+        write_whole(target, record, revision, out)
+    }
+}
+
+/// Appends an object as it is, in the version of the request.
+fn write_whole(
+    target: &Target,
+    record: &Record,
+    revision: Revision,
+    out: &mut Vec<u8>,
+) -> Result<(), ApiError> {
+    if convert::is_needed(&target.resource) {
+        let mut object = target.tree(record)?;
+        if !revision.is_zero() {
+            object.set_revision(revision);
+        }
+        return serde_json::to_writer(out, &object.into_tree()).map_err(ApiError::internal);
+    }
+    if revision.is_zero() {
+        // Nothing was stored: a dry run has no resourceVersion to show.
+        out.extend_from_slice(record.value.bytes());
+    } else {
+        record.write_object_at(revision, out);
+    }
+    Ok(())
+}
+
+/// Appends the metadata of an object, as an object of its own kind.
+fn write_partial(record: &Record, revision: Revision, version: MetaVersion, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"");
+    out.extend_from_slice(version.api_version().as_bytes());
+    out.extend_from_slice(b"\",\"metadata\":");
+    record.write_metadata(revision, out);
+    out.push(b'}');
+}
+
+/// Appends a table of one row.
+fn write_table(
+    table: &mut TableWriter,
+    target: &Target,
+    record: &Record,
+    revision: Revision,
+    out: &mut Vec<u8>,
+) -> Result<(), ApiError> {
+    let resource_version = (!revision.is_zero()).then_some(revision);
+    table.head(&TableMetadata { resource_version, ..TableMetadata::default() }, out);
+    write_row(table, target, record, revision, out)?;
+    table.tail(out);
+    Ok(())
+}
+
+/// Appends the row of a record.
+fn write_row(
+    table: &mut TableWriter,
+    target: &Target,
+    record: &Record,
+    revision: Revision,
+    out: &mut Vec<u8>,
+) -> Result<(), ApiError> {
+    let now = target.app.environment.now();
+    if !revision.is_zero() && !convert::is_needed(&target.resource) {
+        table.record(record, revision, now, out);
+        return Ok(());
+    }
+    let mut object = target.tree(record)?;
+    if !revision.is_zero() {
+        object.set_revision(revision);
+    }
+    table.object(&object.into_tree(), now, out);
+    Ok(())
+}
+
+/// Writes a list, piece by piece.
+pub(super) struct ListWriter {
+    view: View,
+    table: Option<TableWriter>,
+    /// What comes before the first item; taken by the first piece.
+    head: Vec<u8>,
+    is_first: bool,
+}
+
+impl ListWriter {
+    /// The writer of a list of the target's collection.
+    pub(super) fn new(view: View, target: &Target, metadata: &ListMetadata) -> Self {
+        let mut head = Vec::new();
+        let mut table = view.table(target);
+        if let Some(table) = &mut table {
+            let metadata = TableMetadata {
+                resource_version: Some(metadata.revision),
+                continue_token: metadata.continue_token.clone(),
+                remaining: metadata.remaining,
+            };
+            table.head(&metadata, &mut head);
+        } else if let View::Metadata(version) = view {
+            write_list_head("PartialObjectMetadataList", version.api_version(), metadata, &mut head);
+        } else {
+            let resource = &target.resource;
+            write_list_head(resource.list_kind, resource.api_version, metadata, &mut head);
+        }
+        Self { view, table, head, is_first: true }
+    }
+
+    /// The beginning of the list; empty after the first call.
+    pub(super) fn head(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.head)
+    }
+
+    /// Appends an item.
+    ///
+    /// # Errors
+    /// 500 if what is stored is no JSON.
+    pub(super) fn item(&mut self, target: &Target, record: &Record, out: &mut Vec<u8>) -> Result<(), ApiError> {
+        if let Some(table) = &mut self.table {
+            return write_row(table, target, record, record.revision, out);
+        }
+        if !std::mem::take(&mut self.is_first) {
+            out.push(b',');
+        }
+        match self.view {
+            View::Whole if !convert::is_needed(&target.resource) => record.write_item(out),
+            View::Whole => {
+                let mut object = target.tree(record)?;
+                object.set_revision(record.revision);
+                object.set("kind", None);
+                object.set("apiVersion", None);
+                serde_json::to_writer(out, &object.into_tree()).map_err(ApiError::internal)?;
+            }
+            view => view.write(target, record, record.revision, out)?,
+        }
+        Ok(())
+    }
+
+    /// Appends the end of the list, with a line end.
+    pub(super) fn tail(&self, out: &mut Vec<u8>) {
+        match &self.table {
+            Some(table) => table.tail(out),
+            None => out.extend_from_slice(b"]}"),
+        }
+        out.push(b'\n');
+    }
+}
+
+/// A list of records that are all there.
+///
+/// # Errors
+/// 500 if what is stored is no JSON.
+pub(super) fn list(
+    view: View,
+    target: &Target,
+    metadata: &ListMetadata,
+    records: &[std::sync::Arc<Record>],
+) -> Result<Vec<u8>, ApiError> {
+    let mut writer = ListWriter::new(view, target, metadata);
+    let mut out = writer.head();
+    for record in records {
+        writer.item(target, record, &mut out)?;
+    }
+    writer.tail(&mut out);
+    Ok(out)
+}
+
+fn write_list_head(kind: &str, api_version: &str, metadata: &ListMetadata, out: &mut Vec<u8>) {
+    let ListMetadata { revision, continue_token, remaining } = metadata;
+    // Kinds, versions and tokens hold nothing that JSON has to escape.
+    let mut head = format!(
+        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{{\"resourceVersion\":\"{revision}\""
+    );
+    if let Some(token) = continue_token {
+        head.push_str(&format!(",\"continue\":\"{token}\""));
+    }
+    if let Some(remaining) = remaining {
+        head.push_str(&format!(",\"remainingItemCount\":{remaining}"));
+    }
+    head.push_str("},\"items\":[");
+    out.extend_from_slice(head.as_bytes());
+}
+
+/// Writes the events of one watch.
+pub(super) struct EventView {
+    view: View,
+    /// Writes all tables of the watch: only the first has column definitions.
+    table: Option<TableWriter>,
+}
+
+impl EventView {
+    /// The writer of a watch's events.
+    pub(super) fn new(view: View, target: &Target) -> Self {
+        Self { view, table: view.table(target) }
+    }
+
+    /// Appends an event, with its line end.
+    ///
+    /// # Errors
+    /// 500 if what is stored is no JSON.
+    pub(super) fn write(
+        &mut self,
+        target: &Target,
+        event: &WatchEvent,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ApiError> {
+        match event {
+            WatchEvent::Bookmark(bookmark) => {
+                out.extend_from_slice(b"{\"type\":\"BOOKMARK\",\"object\":");
+                self.write_bookmark(target, *bookmark, out);
+            }
+            WatchEvent::Change(change) => {
+                let Some(record) = change.record() else { return Ok(()) };
+                out.extend_from_slice(match change.event_type {
+                    EventType::Added => b"{\"type\":\"ADDED\",\"object\":".as_slice(),
+                    EventType::Modified => b"{\"type\":\"MODIFIED\",\"object\":",
+                    EventType::Deleted => b"{\"type\":\"DELETED\",\"object\":",
+                });
+                self.write_object(target, record, change.revision(), out)?;
+            }
+        }
+        out.extend_from_slice(b"}\n");
+        Ok(())
+    }
+
+    /// Appends the event that ends a watch with an error.
+    pub(super) fn write_error(&self, error: &ApiError, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"type\":\"ERROR\",\"object\":");
+        out.extend_from_slice(&error.to_json());
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn write_object(
+        &mut self,
+        target: &Target,
+        record: &Record,
+        revision: Revision,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ApiError> {
+        match &mut self.table {
+            Some(table) => write_table(table, target, record, revision, out),
+            None => self.view.write(target, record, revision, out),
+        }
+    }
+
+    fn write_bookmark(&mut self, target: &Target, bookmark: Bookmark, out: &mut Vec<u8>) {
+        if let Some(table) = &mut self.table {
+            table.bookmark(bookmark, target.app.environment.now(), out);
+            return;
+        }
+        let annotations = if bookmark.initial_events_end {
+            format!(",\"annotations\":{{\"{INITIAL_EVENTS_END}\":\"true\"}}")
+        } else {
+            String::new()
+        };
+        let metadata = format!("{{\"resourceVersion\":\"{}\"{annotations}}}", bookmark.revision);
+        let resource = &target.resource;
+        let (kind, api_version) = match self.view {
+            View::Metadata(version) => ("PartialObjectMetadata", version.api_version()),
+            View::Whole | View::Table(..) => (resource.kind, resource.api_version),
+        };
+        let text = format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata}}}");
+        out.extend_from_slice(text.as_bytes());
+    }
+}

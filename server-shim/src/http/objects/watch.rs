@@ -1,0 +1,205 @@
+//! Watches as streams of bytes: one line an event, as many events in a chunk as are there.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use watchkeep_storage::{Bookmark, Error, Revision, StatusFor, WatchEvent, Watcher};
+
+use super::fresh::when_reached;
+use super::target::Target;
+use super::view::EventView;
+use crate::http::error::ApiError;
+use crate::http::params::ReadParams;
+use crate::http::response::{Body, BoxError};
+
+/// How long a watch lasts whose client does not say: at least this, at most twice as long, so that the
+/// watches of many clients do not end together. As the reference's.
+const TIMEOUT_MIN: Duration = Duration::from_secs(1800);
+
+/// How often a client that allows bookmarks gets one.
+const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long before the end of a watch a client that allows bookmarks gets a last one.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
+/// How many bytes of events are gathered before they are sent. A single event may be larger.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+/// Opens a watch and returns the body that carries it.
+///
+/// # Errors
+/// Only what can be told before the stream begins: 400 for parameters, 429 while there is no store, 500
+/// for a resourceVersion that is no number. What the store refuses is an ERROR event in the stream.
+pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) -> Result<Body, ApiError> {
+    let request = params.watch_options().resolve(target.scope()?);
+    let request = request.map_err(|error| target.error(&error, StatusFor::Watch))?;
+    let environment = &target.app.environment;
+    let opened = when_reached(environment, || target.store.watch(request.clone())).await;
+    let (watcher, refusal) = match opened {
+        Ok(watcher) => (Some(watcher), None),
+        Err(error @ (Error::Compacted { .. } | Error::FutureRevision { .. })) => (None, Some(error)),
+        Err(error) => return Err(target.error(&error, StatusFor::Watch)),
+    };
+    let timeout = params.timeout.unwrap_or_else(|| {
+        let spread = environment.random() % TIMEOUT_MIN.as_secs();
+        TIMEOUT_MIN + Duration::from_secs(spread)
+    });
+    let now = Instant::now();
+    let end = now + timeout;
+    let bookmarks = params.allow_bookmarks().then(|| Bookmarks::new(now, end));
+    let stream = EventStream {
+        target: target.clone(),
+        view,
+        watcher,
+        refusal,
+        bookmarks,
+        sent: Revision::ZERO,
+        end: Box::pin(tokio::time::sleep_until(end)),
+        draining: Box::pin(target.app.draining.clone().cancelled_owned()),
+    };
+    Ok(StreamBody::new(stream).boxed_unsync())
+}
+
+/// When the next bookmark is due.
+struct Bookmarks {
+    timer: Pin<Box<Sleep>>,
+    end: Instant,
+}
+
+impl Bookmarks {
+    fn new(now: Instant, end: Instant) -> Self {
+        Self { timer: Box::pin(tokio::time::sleep_until(next_bookmark(now, end))), end }
+    }
+
+    /// Whether one is due; sets the timer for the one after it.
+    fn poll_due(&mut self, context: &mut Context<'_>) -> bool {
+        if self.timer.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        let next = next_bookmark(self.timer.deadline(), self.end);
+        self.timer.as_mut().reset(next);
+        // Registers for the next one; a timer in the past would be due at once, and is not set.
+        let _ = self.timer.as_mut().poll(context);
+        true
+    }
+}
+
+/// The time of the bookmark after `now` in a watch that ends at `end`. Pure.
+fn next_bookmark(now: Instant, end: Instant) -> Instant {
+    let regular = now + BOOKMARK_INTERVAL;
+    let last = end.checked_sub(LAST_BOOKMARK).unwrap_or(end);
+    if now < last && last < regular { last } else { regular }
+}
+
+/// A watch, event by event.
+struct EventStream {
+    target: Target,
+    view: EventView,
+    /// `None` after the last event.
+    watcher: Option<Watcher>,
+    /// What the store refused the watch with.
+    refusal: Option<Error>,
+    bookmarks: Option<Bookmarks>,
+    /// The revision of the last event or bookmark that was sent.
+    sent: Revision,
+    end: Pin<Box<Sleep>>,
+    draining: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Stream for EventStream {
+    type Item = Result<Frame<Bytes>, BoxError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let mut chunk = Vec::new();
+        if let Some(error) = this.refusal.take() {
+            this.write_error(&error, &mut chunk);
+            return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
+        }
+        let ended = this.end.as_mut().poll(context).is_ready() || this.draining.as_mut().poll(context).is_ready();
+        if ended {
+            // A clean end: the client comes again with the revision that it has seen.
+            this.watcher = None;
+        }
+        this.gather(context, &mut chunk);
+        if !chunk.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
+        }
+        if this.watcher.is_none() { Poll::Ready(None) } else { Poll::Pending }
+    }
+}
+
+impl EventStream {
+    /// Writes what is there, up to a chunk; then a bookmark, if one is due.
+    fn gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<u8>) {
+        while chunk.len() < CHUNK_BYTES_MAX
+            && let Some(watcher) = self.watcher.as_mut()
+        {
+            match Pin::new(watcher).poll_next(context) {
+                Poll::Pending => break,
+                Poll::Ready(None) => self.watcher = None,
+                Poll::Ready(Some(Ok(event))) => self.write_event(&event, chunk),
+                Poll::Ready(Some(Err(error))) => {
+                    self.watcher = None;
+                    self.write_end(&error, chunk);
+                }
+            }
+        }
+        let due = self.bookmarks.as_mut().is_some_and(|bookmarks| bookmarks.poll_due(context));
+        if let (true, Some(watcher)) = (due, &self.watcher) {
+            let revision = watcher.progress();
+            // Before the initial events are through there is nothing to mark. [WATCH-BOOKMARKABLE]
+            if revision >= self.sent && !revision.is_zero() {
+                let bookmark = Bookmark { revision, initial_events_end: false };
+                self.write_event(&WatchEvent::Bookmark(bookmark), chunk);
+            }
+        }
+    }
+
+    fn write_event(&mut self, event: &WatchEvent, chunk: &mut Vec<u8>) {
+        self.sent = self.sent.max(match event {
+            WatchEvent::Change(change) => change.revision(),
+            WatchEvent::Bookmark(bookmark) => bookmark.revision,
+        });
+        if let Err(error) = self.view.write(&self.target, event, chunk) {
+            self.watcher = None;
+            self.view.write_error(&error, chunk);
+        }
+    }
+
+    fn write_error(&self, error: &Error, chunk: &mut Vec<u8>) {
+        self.view.write_error(&self.target.error(error, StatusFor::Watch), chunk);
+    }
+
+    /// A reader that history has passed comes again and is told then; other errors are told at once.
+    fn write_end(&self, error: &Error, chunk: &mut Vec<u8>) {
+        if let Error::Compacted { requested, .. } = error {
+            tracing::debug!(%requested, resource = self.target.resource.plural, "a slow watch ends");
+        } else {
+            self.write_error(error, chunk);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn bookmarks_come_every_minute_and_once_before_the_end() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(next_bookmark(at(0), at(300)), at(60));
+        assert_eq!(next_bookmark(at(240), at(300)), at(298));
+        assert_eq!(next_bookmark(at(298), at(300)), at(358));
+        assert_eq!(next_bookmark(at(0), at(5)), at(3));
+        assert_eq!(next_bookmark(at(0), at(1)), at(60));
+    }
+}

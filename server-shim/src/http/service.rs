@@ -1,0 +1,154 @@
+//! One request from its arrival to its answer: dispatch, and what all answers have in common.
+//!
+//! Promises: every request gets an answer, also when its handler panics; every answer has an `Audit-Id`
+//! and says whether it may be cached; one log event per request, without query and bodies.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::time::Instant;
+use uuid::Builder as UuidBuilder;
+use watchkeep_storage::Environment;
+
+use super::error::ApiError;
+use super::negotiate::{Negotiated, negotiate_status};
+use super::response::{self, Body};
+use super::route::{self, Route};
+use super::{discovery, gzip, health, openapi, version};
+use crate::app::App;
+use crate::discovery::{Discovery, Documents, Half};
+
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+/// The longest id that is taken over from a request, in bytes.
+const AUDIT_ID_BYTES_MAX: usize = 64;
+
+/// Answers requests.
+pub struct Service {
+    app: Arc<App>,
+    discovery: Discovery,
+}
+
+impl Service {
+    /// The service of a server at this address.
+    pub fn new(app: Arc<App>, address: SocketAddr) -> Self {
+        Self { app, discovery: Discovery::new(address) }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let begin = Instant::now();
+        let context = Context::of(&request, &self.app.environment);
+        let handled = AssertUnwindSafe(self.dispatch(request)).catch_unwind().await;
+        let response = handled.unwrap_or_else(|_| {
+            tracing::error!(method = %context.method, path = context.path, "the handler of a request panicked");
+            let failure = ApiError::internal("the server failed to handle the request");
+            response::error(&failure, &context.status_form)
+        });
+        let response = context.complete(response);
+        context.log(response.status(), begin);
+        response
+    }
+
+    async fn dispatch(&self, request: Request<Incoming>) -> Response<Body> {
+        let table = self.app.table.load_full();
+        match route::parse(&table, request.method(), request.uri()) {
+            Route::Object(route) => super::objects::handle(Arc::clone(&self.app), route, request).await,
+            other => self.describe(&other, &self.discovery.documents(&table), &request),
+        }
+    }
+
+    /// Everything that is not an object.
+    fn describe<B>(&self, route: &Route, documents: &Documents, request: &Request<B>) -> Response<Body> {
+        let (headers, query) = (request.headers(), request.uri().query());
+        let document = |found: Option<_>| {
+            found.map_or_else(response::page_not_found, |document| {
+                discovery::document(document, headers, query)
+            })
+        };
+        let failure = |failure: ApiError| response::error(&failure, &negotiate_status(headers, query));
+        match route {
+            Route::Root => indented(documents.root.json.clone()),
+            Route::Version => indented(version::document().into()),
+            Route::Api => discovery::half(documents, Half::Core, headers, query),
+            Route::Apis => discovery::half(documents, Half::Named, headers, query),
+            Route::Group(name) => document(documents.groups.get(name)),
+            Route::GroupVersion(api_version) => document(documents.versions.get(api_version)),
+            Route::Health(route) => health::answer(&self.app, route, query),
+            Route::OpenApiV2 => openapi::v2(documents, headers, query),
+            Route::OpenApiV3Index => openapi::v3_index(documents),
+            Route::OpenApiV3(path) => openapi::v3(documents, path, headers, query),
+            Route::MethodNotAllowed => failure(ApiError::method_not_allowed()),
+            Route::NotFoundStatus => failure(ApiError::unknown_resource()),
+            Route::NotFoundText | Route::Object(_) => response::page_not_found(),
+        }
+    }
+}
+
+/// What is read by people only is indented for everybody.
+fn indented(json: bytes::Bytes) -> Response<Body> {
+    response::rendered(StatusCode::OK, json, &Negotiated { pretty: true, ..Negotiated::default() })
+}
+
+/// What is needed of a request after its handler took it.
+struct Context {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    status_form: Negotiated,
+    audit_id: HeaderValue,
+}
+
+impl Context {
+    fn of<B>(request: &Request<B>, environment: &Environment) -> Self {
+        let headers = request.headers();
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            status_form: negotiate_status(headers, request.uri().query()),
+            audit_id: audit_id(headers, environment),
+            headers: headers.clone(),
+        }
+    }
+
+    /// The response with what all responses have.
+    fn complete(&self, response: Response<Body>) -> Response<Body> {
+        let mut response = gzip::compress(&self.headers, response);
+        let length = response.body().size_hint().exact();
+        let headers = response.headers_mut();
+        headers.insert(AUDIT_ID, self.audit_id.clone());
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+        if self.method != Method::HEAD {
+            return response;
+        }
+        if let Some(length) = length {
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+        response.map(|_| response::empty())
+    }
+
+    /// The path shows in the log, the query does not: its selectors may hold what is nobody's business.
+    fn log(&self, status: StatusCode, begin: Instant) {
+        let (method, path, status) = (&self.method, &self.path, status.as_u16());
+        let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if status >= 500 {
+            tracing::warn!(%method, path, status, micros, "request");
+        } else {
+            tracing::debug!(%method, path, status, micros, "request");
+        }
+    }
+}
+
+/// The request's id if it has a usable one, or a new one.
+fn audit_id(headers: &HeaderMap, environment: &Environment) -> HeaderValue {
+    let given = headers.get(AUDIT_ID).filter(|id| (1..=AUDIT_ID_BYTES_MAX).contains(&id.len()));
+    given.cloned().unwrap_or_else(|| {
+        let (high, low) = (u128::from(environment.random()), u128::from(environment.random()));
+        let id = UuidBuilder::from_random_bytes((high << 64 | low).to_be_bytes()).into_uuid();
+        HeaderValue::try_from(id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+    })
+}
