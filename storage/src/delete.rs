@@ -19,7 +19,7 @@ pub struct Deleted {
     pub revision: Revision,
 }
 
-/// Deletes an object. Clauses \[DELETE-…\].
+/// Deletes an object. Clauses \[DELETE-CURRENT\], \[DELETE-SUGGESTION\].
 ///
 /// `validate` sees each state that is about to be deleted, and may refuse; it may be called several times.
 /// `suggestion` may be the stored record: it saves a read when it is, and is never trusted with a refusal.

@@ -51,7 +51,7 @@ pub trait Interface: Send + Sync {
     /// passed and soon after \[TTL-LOWER-BOUND\]. Put without one: the key stays \[TTL-DROPPED\].
     ///
     /// # Errors
-    /// [`Error::ObjectTooLarge`] for more than [`crate::OBJECT_BYTES_MAX`] bytes; [`Error::NotReady`]
+    /// [`Error::ObjectTooLarge`] for more than [`crate::OBJECT_BYTES_MAX`] bytes \[COMMIT-SIZE\]; [`Error::NotReady`]
     /// while the store accepts no writes. [`Error::Unreachable`], [`Error::Timeout`] and
     /// [`Error::Internal`] leave the outcome unknown.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>>;
@@ -115,7 +115,7 @@ pub trait Interface: Send + Sync {
     /// The oldest revision that can be read; zero if all history is there.
     fn compacted_revision(&self) -> Revision;
 
-    /// Counts of this resource. Costs no more than a look at counters.
+    /// Counts of this resource \[STATS\]. Costs no more than a look at counters.
     ///
     /// # Errors
     /// As [`Interface::current_revision`].

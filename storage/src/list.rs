@@ -75,7 +75,7 @@ pub struct Continuation {
     pub remaining: Option<u64>,
 }
 
-/// Reads an open list. Holds its picture until it is dropped or its deadline has passed.
+/// Reads an open list. Holds its picture until it is dropped or its deadline has passed. Clause \[CURSOR\].
 pub trait Cursor: Send {
     /// The next records, at most [`BATCH_RECORDS_MAX`]; none at the end, and from then on.
     ///

@@ -22,7 +22,7 @@ impl Preconditions {
         Self { uid: Some(uid.into()), resource_version: None }
     }
 
-    /// Checks the demands against a record.
+    /// Checks the demands against a record. Clause \[PRECONDITIONS\].
     ///
     /// # Errors
     /// [`Error::InvalidObject`] that names the first demand that is not met, with both values.

@@ -19,7 +19,7 @@ use crate::revision::Revision;
 use crate::update::{Update, UpdateOptions, Updated, guaranteed_update};
 
 /// A resource whose objects are of type `T`, which carries `kind`, `apiVersion` and `metadata` like every
-/// Kubernetes object (the types of `k8s-openapi` do).
+/// Kubernetes object (the types of `k8s-openapi` do). Clause \[TYPED\].
 #[derive(Clone)]
 pub struct Typed<T> {
     store: Arc<dyn Interface>,

@@ -59,7 +59,8 @@ struct State {
     is_current: bool,
 }
 
-/// Updates an object by a function of its stored state. Clauses \[UPDATE-…\].
+/// Updates an object by a function of its stored state. Clauses \[UPDATE-CURRENT\], \[UPDATE-NOOP\],
+/// \[UPDATE-SUGGESTION\].
 ///
 /// `update` may be called several times, each time with what is stored then, and must have no effects of
 /// its own. Retries are not counted: each one means that somebody else succeeded.
@@ -178,7 +179,7 @@ async fn attempt(store: &dyn Interface, key: &Key, state: &State, wanted: Update
         Outcome::Committed(committed) => {
             Attempt::Done(Updated::Stored(committed.record.ok_or_else(|| lost_record(key))?))
         }
-        Outcome::Conflict { current: None } if is_delete => {
+        Outcome::Conflict { current: None } if is_delete && state.record.is_none() => {
             Attempt::Done(Updated::Deleted { previous: None, revision: store.current_revision().await? })
         }
         Outcome::Conflict { current } => Attempt::Lost(current),

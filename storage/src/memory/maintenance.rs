@@ -1,10 +1,10 @@
-//! The one task of the memory backend: deletes what has expired and gives up old history, in batches
-//! between which others get the lock.
+//! The one task of the memory backend: deletes what has expired, and gives up old history and the pictures
+//! of abandoned lists, in batches between which others get the lock.
 
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::{Aftermath, Shared};
+use super::{Aftermath, Shared, list};
 use crate::environment::Environment;
 
 /// How often the task looks. The slack of a time-to-live: keys go at most this long after their deadline,
@@ -22,6 +22,7 @@ pub(super) async fn run(shared: Weak<Shared>, environment: Environment) {
         expire(&shared).await;
         retain(&shared);
         trim(&shared).await;
+        list::free_expired(&shared);
     }
 }
 
@@ -31,7 +32,11 @@ async fn expire(shared: &Shared) {
     while more {
         let now = shared.environment.unix_time();
         let mut aftermath = Aftermath::default();
-        more = shared.state.lock().expire(now, BATCH_MAX, &mut aftermath);
+        {
+            let mut state = shared.state.lock();
+            more = state.expire(now, BATCH_MAX, &mut aftermath);
+            state.trim_to_bytes(shared.options.history_bytes_max, &mut aftermath);
+        }
         aftermath.settle();
         tokio::task::yield_now().await;
     }

@@ -13,14 +13,13 @@ mod scan;
 mod state;
 mod watch;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 pub use self::options::MemoryOptions;
-use self::list::PictureCursor;
+use self::list::{OpenCursors, PictureCursor};
 use self::scan::Scan;
 use self::state::{Aftermath, Picture, ResourceId, State};
 use self::watch::{Initial, LogWatch};
@@ -45,6 +44,7 @@ struct Shared {
     state: Mutex<State>,
     options: MemoryOptions,
     environment: Environment,
+    cursors: Mutex<OpenCursors>,
     /// Names the watches. Relaxed: only uniqueness matters.
     watchers: AtomicU64,
 }
@@ -69,6 +69,7 @@ impl MemoryBackend {
             state: Mutex::new(State::new(first)),
             options,
             environment: environment.clone(),
+            cursors: Mutex::default(),
             watchers: AtomicU64::new(0),
         });
         environment.spawn(maintenance::run(Arc::downgrade(&shared), environment.clone()));
@@ -130,16 +131,7 @@ impl MemoryResource {
             Some(limit) => list::continuation(scan.clone(), &predicate, limit).await,
             None => None,
         };
-        let environment = self.shared.environment.clone();
-        let cursor = PictureCursor {
-            scan: Some(scan),
-            predicate,
-            left: limit.map_or(usize::MAX, NonZeroUsize::get),
-            revision,
-            opened: environment.unix_time(),
-            environment,
-            deadline: self.shared.options.cursor_deadline,
-        };
+        let cursor = PictureCursor::open(&self.shared, scan, predicate, limit, revision);
         Ok(Listing { revision, continuation, cursor: Box::new(cursor) })
     }
 

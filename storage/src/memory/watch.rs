@@ -135,7 +135,7 @@ impl LogWatch {
         let requested = keyspace.progress_requests;
         if self.progress_answered.is_some_and(|answered| answered < requested) {
             self.progress_answered = Some(requested);
-            return Ok(Look::Progress(revision));
+            return Ok(Look::Progress(self.position));
         }
         keyspace.wake_later(self.watcher, context.waker());
         Ok(Look::Nothing)
