@@ -4,19 +4,16 @@
 //! The difference is the price of being able to swap backends at run time.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Builder;
 use watchkeep_benches::{config_maps, fill, key};
-use watchkeep_storage::{BoxFuture, Freshness, Record};
+use watchkeep_storage::{BoxFuture, Freshness, ListOptions, Record};
 
 const OBJECTS: usize = 1_000;
-
-async fn ready(value: u64) -> u64 {
-    value
-}
 
 fn boxed(value: u64) -> BoxFuture<'static, u64> {
     Box::pin(ready(value))
@@ -40,7 +37,9 @@ fn bench(criterion: &mut Criterion) {
     });
     let listed = runtime.block_on(async {
         let scope = store.prefix().under(None).expect("the whole resource is a scope");
-        let page = watchkeep_storage::list(&*store, scope, &Default::default()).await.expect("nothing is compacted");
+        let page = watchkeep_storage::list(&*store, scope, &ListOptions::default())
+            .await
+            .expect("nothing is compacted");
         watchkeep_storage::collect(page.cursor).await.expect("the deadline is far")
     });
     let map: BTreeMap<String, Arc<Record>> =

@@ -73,7 +73,10 @@ fn bench(criterion: &mut Criterion) {
             |_| {
                 let mut context = Context::from_waker(Waker::noop());
                 for watcher in &mut watchers {
-                    assert!(Pin::new(watcher).poll_next(&mut context).is_ready(), "each watcher sees each event");
+                    assert!(
+                        Pin::new(watcher).poll_next(&mut context).is_ready(),
+                        "each watcher sees each event"
+                    );
                 }
             },
             BatchSize::PerIteration,

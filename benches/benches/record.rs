@@ -25,13 +25,16 @@ fn bench(criterion: &mut Criterion) {
         bencher.iter(|| codec::decode(resource.schema, identity, black_box(parsed.clone())));
     });
     let (tree, _) = codec::decode(resource.schema, identity, parsed).expect("it is a configmap");
-    group.bench_function("encode", |bencher| bencher.iter(|| codec::encode(resource.schema, black_box(&tree))));
+    group.bench_function("encode", |bencher| {
+        bencher.iter(|| codec::encode(resource.schema, black_box(&tree)));
+    });
     let schema = schema();
     group.bench_function("layout_and_extraction", |bencher| {
         bencher.iter(|| Value::new(black_box(bytes.clone()), &schema));
     });
 
-    let record = Record { key: Key::unchecked("/configmaps/n/a"), value: value(7, 0), revision: Revision::new(42) };
+    let record =
+        Record { key: Key::unchecked("/configmaps/n/a"), value: value(7, 0), revision: Revision::new(42) };
     let mut out = Vec::with_capacity(CONFIG_MAP_BYTES * 2);
     group.bench_function("write_object", |bencher| {
         bencher.iter(|| {

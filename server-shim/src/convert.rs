@@ -122,7 +122,8 @@ fn autoscaler_to_v2(object: &mut Map<String, Json>) {
     let target = part(object, "spec").and_then(|spec| spec.shift_remove("targetCPUUtilizationPercentage"));
     let target = target.map(|percent| json!({ "type": "Utilization", "averageUtilization": percent }));
     prepend_cpu(object, ("spec", "metrics"), "target", target);
-    let current = part(object, "status").and_then(|part| part.shift_remove("currentCPUUtilizationPercentage"));
+    let current =
+        part(object, "status").and_then(|part| part.shift_remove("currentCPUUtilizationPercentage"));
     let current = current.map(|percent| json!({ "averageUtilization": percent }));
     prepend_cpu(object, ("status", "currentMetrics"), "current", current);
 }

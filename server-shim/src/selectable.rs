@@ -41,9 +41,7 @@ fn selectable(kind: &str, name: &str) -> SelectableField {
         return SelectableField::at(name, path, absent);
     }
     match name.strip_prefix(EVENT_OBJECT.0) {
-        Some(rest) if kind == "Event" => {
-            SelectableField::at(name, &format!("{}{rest}", EVENT_OBJECT.1), "")
-        }
+        Some(rest) if kind == "Event" => SelectableField::at(name, &format!("{}{rest}", EVENT_OBJECT.1), ""),
         _ => SelectableField::new(name),
     }
 }
@@ -74,7 +72,8 @@ mod tests {
         let pods = table.resource("", "v1", "pods").unwrap();
         let pod = r#"{"kind":"Pod","apiVersion":"v1","metadata":{},"status":{"podIPs":[{"ip":"::1"},{"ip":"::2"}]}}"#;
         let value = Value::new(pod.as_bytes().to_vec(), &schema([&**pods])).unwrap();
-        for (field, want) in [("spec.hostNetwork", "false"), ("spec.nodeName", ""), ("status.podIPs", "::1,::2")]
+        for (field, want) in
+            [("spec.hostNetwork", "false"), ("spec.nodeName", ""), ("status.podIPs", "::1,::2")]
         {
             assert_eq!(value.attributes().field(field), Some(want), "{field}");
         }

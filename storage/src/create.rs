@@ -24,7 +24,8 @@ pub async fn create(
     value: Value,
     ttl: Option<Duration>,
 ) -> Result<Arc<Record>, Error> {
-    let commit = Commit { key: key.clone(), expect: Expect::Absent, operation: Operation::Put { value, ttl } };
+    let commit =
+        Commit { key: key.clone(), expect: Expect::Absent, operation: Operation::Put { value, ttl } };
     match store.commit(commit).await? {
         Outcome::Committed(committed) => committed.record.ok_or_else(|| lost_record(&key)),
         Outcome::Conflict { .. } => Err(Error::Exists { key }),

@@ -70,6 +70,7 @@ impl Environment {
     }
 
     /// 64 random bits.
+    #[expect(clippy::disallowed_methods, reason = "this is the door to chance")]
     pub fn random(&self) -> u64 {
         match &self.chance {
             Chance::System => rand::random(),

@@ -110,12 +110,12 @@ mod tests {
     use crate::schema::Schema;
     use crate::selector::{FieldSelector, LabelSelector};
 
-    fn record(color: &str) -> Option<Arc<Record>> {
+    fn red_or_blue(color: &str) -> Arc<Record> {
         let json = format!(
             r#"{{"kind":"K","apiVersion":"v1","metadata":{{"name":"a","labels":{{"color":"{color}"}}}}}}"#
         );
         let value = Value::new(json.into_bytes(), &Schema::default()).unwrap();
-        Some(Arc::new(Record { key: Key::unchecked("/k/a"), value, revision: Revision::new(1) }))
+        Arc::new(Record { key: Key::unchecked("/k/a"), value, revision: Revision::new(1) })
     }
 
     #[test]
@@ -124,6 +124,7 @@ mod tests {
             labels: LabelSelector::parse("color=red").unwrap(),
             fields: FieldSelector::everything(),
         };
+        let record = |color| Some(red_or_blue(color));
         for (current, previous, seen) in [
             (record("red"), None, Some(EventType::Added)),
             (record("red"), record("blue"), Some(EventType::Added)),
@@ -134,8 +135,7 @@ mod tests {
             (record("blue"), None, None),
             (None, record("blue"), None),
         ] {
-            let event =
-                Event { revision: Revision::new(2), key: Key::unchecked("/k/a"), current, previous };
+            let event = Event { revision: Revision::new(2), key: Key::unchecked("/k/a"), current, previous };
             assert_eq!(event.seen_through(&red), seen, "{event:?}");
         }
     }

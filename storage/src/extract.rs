@@ -18,7 +18,8 @@ pub(crate) struct Extracted {
 /// Lays out `bytes` and extracts the attributes that `schema` asks for. Cost: one scan of the bytes.
 pub(crate) fn extract(bytes: &[u8], schema: &Schema) -> Result<Extracted, LayoutError> {
     let tree = FieldTree::of(schema);
-    let mut top = Top { base: bytes, tree: &tree, found: Found::new(schema), metadata: None, keys: Vec::new() };
+    let mut top =
+        Top { base: bytes, tree: &tree, found: Found::new(schema), metadata: None, keys: Vec::new() };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     (&mut top).deserialize(&mut deserializer).map_err(|error| not_an_object(&error))?;
     deserializer.end().map_err(|error| not_an_object(&error))?;
@@ -140,7 +141,10 @@ fn string(raw: &RawValue) -> Result<Box<str>, LayoutError> {
     serde_json::from_str(raw.get()).map_err(|error| not_an_object(&error))
 }
 
-fn labels(raw: &RawValue) -> Result<Vec<(Box<str>, Box<str>)>, LayoutError> {
+/// The labels in the order of their keys.
+type Labels = Vec<(Box<str>, Box<str>)>;
+
+fn labels(raw: &RawValue) -> Result<Labels, LayoutError> {
     let map: std::collections::BTreeMap<Box<str>, Box<str>> =
         serde_json::from_str(raw.get()).map_err(|error| not_an_object(&error))?;
     Ok(map.into_iter().collect())
@@ -174,7 +178,7 @@ impl<'de> serde::Deserialize<'de> for Entries<'de> {
 /// The paths of the selectable fields, as a tree.
 #[derive(Default)]
 struct FieldTree {
-    children: Vec<(String, FieldTree)>,
+    children: Vec<(String, Self)>,
     /// The positions in the schema of the fields that end here.
     leaves: Vec<usize>,
 }
@@ -219,14 +223,18 @@ impl Found {
     fn add(&mut self, tree: &FieldTree, value: &str) {
         for position in &tree.leaves {
             if let Some(slot) = self.0.get_mut(*position) {
-                *slot = Some(slot.as_ref().map_or_else(|| value.into(), |first| format!("{first},{value}").into()));
+                *slot = Some(
+                    slot.as_ref().map_or_else(|| value.into(), |first| format!("{first},{value}").into()),
+                );
             }
         }
     }
 
     fn into_fields(self, schema: &Schema) -> Vec<(std::sync::Arc<str>, Box<str>)> {
         let named = schema.fields.iter().zip(self.0);
-        named.map(|(field, value)| (field.name.clone(), value.unwrap_or_else(|| field.absent.into()))).collect()
+        named
+            .map(|(field, value)| (field.name.clone(), value.unwrap_or_else(|| field.absent.into())))
+            .collect()
     }
 }
 

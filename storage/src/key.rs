@@ -220,7 +220,16 @@ mod tests {
     #[test]
     fn keys_with_dot_segments_are_refused() {
         for text in [
-            ".", "..", "./foo", "../foo", "/pods/./a", "/pods/../a", "/pods/a/.", "/pods/a/..", "/./", "/../",
+            ".",
+            "..",
+            "./foo",
+            "../foo",
+            "/pods/./a",
+            "/pods/../a",
+            "/pods/a/.",
+            "/pods/a/..",
+            "/./",
+            "/../",
         ] {
             assert_eq!(pods().key(text), Err(KeyError::Invalid { key: text.to_owned() }));
             assert_eq!(pods().scope(text), Err(KeyError::Invalid { key: text.to_owned() }));

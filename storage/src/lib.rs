@@ -238,7 +238,7 @@
 //!
 //!   Tests: `a_watch_that_is_read_late_shows_everything`, `stuck_watchers_slow_no_reader_down`,
 //!   `every_watch_shows_exactly_the_commits_after_its_start`, `a_watch_wakes_its_latest_reader`,
-//!   `changes_during_the_initial_events_follow_them`.
+//!   `every_waiting_reader_is_woken`, `changes_during_the_initial_events_follow_them`.
 //! - **\[WATCH-RESUMABLE\]** A watch begins with the first event after its revision, also in the future.
 //!
 //!   Tests: `a_watch_of_any_state_begins_with_the_object`, `a_watch_begins_exactly_after_its_revision`,
@@ -345,7 +345,8 @@ pub use self::interface::{
 };
 pub use self::key::{KEY_BYTES_MAX, Key, KeyError, ResourcePrefix, Scope};
 pub use self::list::{
-    BATCH_RECORDS_MAX, Continuation, Cursor, ListOptions, ListPage, ListRequest, Listing, ReadAt, collect, list,
+    BATCH_RECORDS_MAX, Continuation, Cursor, ListOptions, ListPage, ListRequest, Listing, ReadAt, collect,
+    list,
 };
 pub use self::precondition::Preconditions;
 pub use self::predicate::Predicate;

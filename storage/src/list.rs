@@ -252,7 +252,10 @@ mod tests {
         let refused = |options: ListOptions| options.resolve(recursive()).unwrap_err();
         assert_eq!(refused(options("200", "", 0, &at_100)), Error::ContinueWithResourceVersion);
         assert!(matches!(refused(options("invalid", "", 0, "")), Error::ResourceVersion(_)));
-        assert_eq!(refused(options("1", "unknown", 0, "")), Error::UnknownMatch { value: "unknown".to_owned() });
+        assert_eq!(
+            refused(options("1", "unknown", 0, "")),
+            Error::UnknownMatch { value: "unknown".to_owned() }
+        );
         assert!(matches!(refused(options("", "", 0, "garbage!")), Error::ContinueToken(_)));
     }
 }

@@ -44,6 +44,7 @@ impl Preconditions {
 }
 
 fn failed(key: &Key, what: &str, wanted: &str, found: &str) -> Error {
-    let reason = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
+    let reason =
+        format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
     Error::invalid_object(key, reason)
 }

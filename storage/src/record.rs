@@ -225,7 +225,7 @@ mod tests {
         Record { key: Key::unchecked("/pods/n/a"), value, revision: Revision::new(7) }
     }
 
-    fn text(write: impl Fn(&mut Vec<u8>)) -> String {
+    fn text_of(write: impl Fn(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).unwrap()
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn the_revision_is_spliced_after_the_uid() {
         assert_eq!(
-            text(|out| record(POD).write_object(out)),
+            text_of(|out| record(POD).write_object(out)),
             POD.replace(r#""uid":"u""#, r#""uid":"u","resourceVersion":"7""#)
         );
     }
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn an_item_has_neither_kind_nor_api_version() {
         assert_eq!(
-            text(|out| record(POD).write_item(out)),
+            text_of(|out| record(POD).write_item(out)),
             POD.replace(r#""kind":"Pod","apiVersion":"v1","#, "")
                 .replace(r#""uid":"u""#, r#""uid":"u","resourceVersion":"7""#)
         );
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn the_metadata_stands_alone() {
         let json: serde_json::Value =
-            serde_json::from_str(&text(|out| record(POD).write_metadata(Revision::new(9), out))).unwrap();
+            serde_json::from_str(&text_of(|out| record(POD).write_metadata(Revision::new(9), out))).unwrap();
         assert_eq!(json["resourceVersion"], "9");
         assert_eq!(json["labels"]["b"], "2");
     }
@@ -268,10 +268,9 @@ mod tests {
             r#"{"name":"a\"}","creationTimestamp":"t"}"#,
         ] {
             let json = format!(r#"{{"kind":"K","apiVersion":"v1","metadata":{metadata}}}"#);
-            for written in [
-                text(|out| record(&json).write_object(out)),
-                text(|out| record(&json).write_item(out)),
-            ] {
+            for written in
+                [text_of(|out| record(&json).write_object(out)), text_of(|out| record(&json).write_item(out))]
+            {
                 let parsed: serde_json::Value = serde_json::from_str(&written).unwrap();
                 assert_eq!(parsed["metadata"]["resourceVersion"], "7", "{written}");
             }
@@ -300,12 +299,40 @@ mod tests {
             (r#"{"kind":"K","apiVersion":"v1","metadata": {}}"#, "not in canonical form"),
             (r#"{"kind":"K","apiVersion":"v1","spec":{},"metadata":{}}"#, "not in canonical form"),
             (r#"{"kind":"K","apiVersion":"v1","metadata":{"name":1}}"#, "not an object"),
-            (r#"{"kind":"K","apiVersion":"v1","metadata":{"resourceVersion":"1"}}"#, "resourceVersion is set"),
+            (
+                r#"{"kind":"K","apiVersion":"v1","metadata":{"resourceVersion":"1"}}"#,
+                "resourceVersion is set",
+            ),
             (r#"{"kind":"K","apiVersion":"v1","metadata":{}"#, "not an object"),
             (r#"{"kind":"K","apiVersion":"v1","metadata":{}} x"#, "not an object"),
         ] {
             let error = Value::new(json.as_bytes().to_vec(), &schema).unwrap_err().to_string();
             assert!(error.contains(want), "{json}: {error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_way_out_is_the_object_with_its_revision(
+            metadata in proptest::collection::btree_map("[a-zA-Z\"\\\\{}:,\u{1}\u{e9}]{1,8}", ".{0,8}", 0..5),
+            first in proptest::sample::subsequence(vec!["name", "generateName", "namespace", "uid"], 0..=4),
+            text in ".{0,12}",
+        ) {
+            let mut fields: Vec<_> = first.iter().map(|field| ((*field).to_owned(), text.clone())).collect();
+            fields.extend(metadata);
+            let metadata: serde_json::Map<_, _> =
+                fields.into_iter().map(|(field, value)| (field, serde_json::Value::from(value))).collect();
+            let object = serde_json::json!({"kind": "K", "apiVersion": "v1", "metadata": metadata, "spec": {"x": text}});
+            let record = record(&object.to_string());
+
+            let mut whole = object.clone();
+            whole["metadata"]["resourceVersion"] = "7".into();
+            let parsed = |bytes: String| serde_json::from_str::<serde_json::Value>(&bytes).unwrap();
+            proptest::prop_assert_eq!(&parsed(text_of(|out| record.write_object(out))), &whole);
+            proptest::prop_assert_eq!(&parsed(text_of(|out| record.write_metadata(Revision::new(7), out))), &whole["metadata"]);
+            let mut item = whole.clone();
+            item.as_object_mut().unwrap().retain(|field, _| field != "kind" && field != "apiVersion");
+            proptest::prop_assert_eq!(&parsed(text_of(|out| record.write_item(out))), &item);
         }
     }
 }

@@ -92,8 +92,7 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
     /// Those of [`delete`].
     pub async fn delete(&self, key: &Key, preconditions: &Preconditions) -> Result<Versioned<T>, Error> {
         let accept = |_| std::future::ready(Ok::<_, Error>(()));
-        let Deleted { record, revision } =
-            delete(&*self.store, key, preconditions, None, accept).await?;
+        let Deleted { record, revision } = delete(&*self.store, key, preconditions, None, accept).await?;
         decode_at(&record, revision)
     }
 

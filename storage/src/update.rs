@@ -172,10 +172,9 @@ async fn attempt(store: &dyn Interface, key: &Key, state: &State, wanted: Update
     let is_delete = matches!(operation, Operation::Delete);
     let outcome = store.commit(Commit { key: key.clone(), expect, operation }).await?;
     Ok(match outcome {
-        Outcome::Committed(committed) if is_delete => Attempt::Done(Updated::Deleted {
-            previous: committed.previous,
-            revision: committed.revision,
-        }),
+        Outcome::Committed(committed) if is_delete => {
+            Attempt::Done(Updated::Deleted { previous: committed.previous, revision: committed.revision })
+        }
         Outcome::Committed(committed) => {
             Attempt::Done(Updated::Stored(committed.record.ok_or_else(|| lost_record(key))?))
         }

@@ -4,7 +4,7 @@
 //! without a kubectl fails: it is not passed over in silence.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -143,18 +143,24 @@ pub struct Kubectl {
     installed: Installed,
     kubeconfig: PathBuf,
     home: TempDir,
+    variables: Vec<(OsString, OsString)>,
 }
 
 impl Kubectl {
     /// A kubectl that talks to the server of `kubeconfig`.
     pub fn new(installed: Installed, kubeconfig: impl Into<PathBuf>) -> Result<Self, KubectlError> {
         let home = TempDir::with_prefix("watchkeep-kubectl-").map_err(KubectlError::NoHome)?;
-        Ok(Self { installed, kubeconfig: kubeconfig.into(), home })
+        Ok(Self { installed, kubeconfig: kubeconfig.into(), home, variables: Vec::new() })
     }
 
     /// The oldest, a middle and the newest kubectl, each against the server of `kubeconfig`.
     pub fn oldest_middle_newest(kubeconfig: &Path) -> Result<Vec<Self>, KubectlError> {
         oldest_middle_newest()?.into_iter().map(|installed| Self::new(installed, kubeconfig)).collect()
+    }
+
+    /// What runs.
+    pub fn installed(&self) -> &Installed {
+        &self.installed
     }
 
     /// The version that runs.
@@ -165,6 +171,11 @@ impl Kubectl {
     /// A folder of this kubectl's own, for files that its commands read.
     pub fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// Sets a variable of the environment, such as `KUBE_EDITOR`, for the commands that follow.
+    pub fn set_variable(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
+        self.variables.push((name.into(), value.into()));
     }
 
     /// Runs one command to its end, within [`COMMAND_TIMEOUT`]. A failing command is no error here.
@@ -196,6 +207,7 @@ impl Kubectl {
         if let Some(path) = env::var_os("PATH") {
             command.env("PATH", path);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.home.path()).args(args);
         let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
         eprintln!("kubectl {}: {}", self.installed.version, words.join(" "));
@@ -218,6 +230,12 @@ impl Watch {
     /// Whether no line comes for as long as `during`.
     pub fn is_silent(&self, during: Duration) -> bool {
         self.process.is_silent(during)
+    }
+
+    /// Waits, within [`COMMAND_TIMEOUT`], until it ends by itself. The output is what no
+    /// [`Watch::next_line`] has read.
+    pub fn finish(self) -> Result<Output, KubectlError> {
+        Ok(self.process.output(COMMAND_TIMEOUT)?)
     }
 }
 

@@ -3,7 +3,9 @@
 //!
 //! Nothing here waits without a deadline, and nothing waits by sleeping.
 
+pub mod fixture;
 pub mod kubectl;
 pub mod process;
+pub mod scope;
 pub mod server;
 pub mod soak;

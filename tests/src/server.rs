@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::process::{END_TIMEOUT, Process, ProcessError};
+use crate::process::{END_TIMEOUT, Output, Process, ProcessError};
 
 /// How long the server may take until it accepts requests.
 pub const READY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -57,10 +57,22 @@ impl Server {
 
     /// Starts a server with more flags of `watchkeep serve`, and waits until it is ready.
     pub fn start_with(flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self, ServerError> {
-        let binary = binary()?;
+        Self::launch("127.0.0.1:0", flags)
+    }
+
+    /// Starts a server on a given address, such as that of one that has stopped, and waits until it is
+    /// ready.
+    pub fn start_at(address: &str) -> Result<Self, ServerError> {
+        Self::launch(address, ["--backend", "memory"])
+    }
+
+    fn launch(
+        address: &str,
+        flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self, ServerError> {
         let folder = TempDir::with_prefix("watchkeep-server-")?;
-        let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--kubeconfig"]);
+        let mut command = serve()?;
+        command.args(["--listen", address, "--kubeconfig"]);
         command.arg(folder.path().join("kubeconfig")).args(flags);
         let process = Process::start(&mut command)?;
         let line = process.next_line(READY_TIMEOUT)?;
@@ -72,6 +84,11 @@ impl Server {
     /// Where it listens, such as `http://127.0.0.1:34567`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The address in [`Server::url`], such as `127.0.0.1:34567`.
+    pub fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap_or(&self.url)
     }
 
     /// The kubeconfig that it wrote for its clients.
@@ -98,6 +115,21 @@ impl Server {
     pub fn stop(self) -> Result<ExitStatus, ServerError> {
         Ok(self.process.stop(END_TIMEOUT)?)
     }
+}
+
+/// Runs `watchkeep serve` with these flags to its end, within [`READY_TIMEOUT`]: for flags that it refuses.
+pub fn run_to_end(flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Output, ServerError> {
+    Ok(Process::start(serve()?.args(flags))?.output(READY_TIMEOUT)?)
+}
+
+/// The command, without the variables that would set flags.
+fn serve() -> Result<Command, ServerError> {
+    let mut command = Command::new(binary()?);
+    for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"WATCHKEEP_")) {
+        command.env_remove(name);
+    }
+    command.arg("serve");
+    Ok(command)
 }
 
 /// `WATCHKEEP_BIN`, or the binary in the profile folder that the test's executable lies in.

@@ -29,11 +29,11 @@ const PIECE: usize = 64 << 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Large;
 
-/// Compresses the response if the client reads gzip and it is worth it.
-pub fn compress(request: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
+/// Compresses the response, for a client that reads gzip, if it is worth it.
+pub fn compress(mut response: Response<Body>) -> Response<Body> {
     let is_large = response.extensions().get::<Large>().is_some()
         || response.body().size_hint().exact().is_some_and(|length| length > SHORTEST);
-    if !is_large || response.headers().contains_key(CONTENT_ENCODING) || !reads_gzip(request) {
+    if !is_large || response.headers().contains_key(CONTENT_ENCODING) {
         return response;
     }
     let headers = response.headers_mut();
@@ -43,7 +43,8 @@ pub fn compress(request: &HeaderMap, mut response: Response<Body>) -> Response<B
     response.map(|body| GzipBody::new(body).boxed_unsync())
 }
 
-fn reads_gzip(request: &HeaderMap) -> bool {
+/// Whether the client of a request with these headers reads gzip.
+pub fn is_read(request: &HeaderMap) -> bool {
     let lines = request.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|coding| {
         let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
@@ -115,7 +116,8 @@ mod tests {
         let text: Vec<u8> =
             (0..length).map(|index| b'a' + u8::try_from(index * index % 23).unwrap()).collect();
         let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, accept_encoding.parse().unwrap())]);
-        (compress(&headers, response::json(StatusCode::OK, text.clone())), text)
+        let plain = response::json(StatusCode::OK, text.clone());
+        (if is_read(&headers) { compress(plain) } else { plain }, text)
     }
 
     #[tokio::test]

@@ -160,7 +160,7 @@ mod tests {
     fn app() -> App {
         let environment = Environment::system();
         let backend = MemoryBackend::new(MemoryOptions::default(), environment.clone());
-        App::new(&backend, environment, Duration::from_secs(3600)).unwrap()
+        App::new(&backend, environment, Duration::from_hours(1)).unwrap()
     }
 
     async fn ask(app: &App, endpoint: Endpoint, check: Option<&str>, query: &str) -> (u16, String) {

@@ -13,19 +13,15 @@ use crate::kinds::resource::Resource;
 /// The longest `fieldManager`, in bytes.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;
 
-/// The longest query, in bytes: room for a label selector of the largest permitted size, escaped.
-const QUERY_BYTES_MAX: usize = 256 << 10;
-
 /// The parameters of a query, decoded, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Decodes the query of a URL. Never fails: what is not decodable is taken as it stands, and what is
-    /// longer than [`QUERY_BYTES_MAX`] is cut off by the limit on request heads before it comes here.
+    /// Decodes the query of a URL. Never fails: what is not decodable is taken as it stands. Bounded by
+    /// the 64 KiB that a URL may have.
     pub fn parse(query: Option<&str>) -> Self {
-        let query = query.filter(|query| query.len() <= QUERY_BYTES_MAX).unwrap_or_default();
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
     }
 
     /// The first value of a parameter; `None` if it is absent.
@@ -52,9 +48,9 @@ impl Query {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| {
-            ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
-        })
+        text.parse()
+            .map(Some)
+            .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
     }
 
     fn all(&self, name: &str) -> Vec<&str> {
@@ -261,6 +257,99 @@ impl WriteParams {
                 Ok(Self { dry_run: !dry_run.is_empty(), field_validation })
             }
             _ => Err(invalid_options(kind, errors)),
+        }
+    }
+}
+
+/// Takes any bytes as a query and parses everything that requests read from one.
+#[doc(hidden)]
+pub fn fuzz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let query = Query::parse(Some(&text));
+    let table = crate::kinds::table::ResourceTable::built_in();
+    for resource in table.resources().iter().take(8) {
+        for watch in [false, true] {
+            if let Ok(params) = ReadParams::parse(&query, resource, watch) {
+                let (_, _) = (params.list_options(), params.watch_options());
+            }
+        }
+    }
+    for kind in ["CreateOptions", "PatchOptions"] {
+        let _ = WriteParams::parse(&query, kind);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::table::ResourceTable;
+
+    fn read(query: &str, watch: bool) -> Result<ReadParams, ApiError> {
+        let table = ResourceTable::built_in();
+        ReadParams::parse(&Query::parse(Some(query)), table.resource("", "v1", "pods").unwrap(), watch)
+    }
+
+    #[test]
+    fn a_watch_without_a_start_begins_with_the_current_state() {
+        for (query, initial) in [
+            ("", Some(true)),
+            ("resourceVersion=0", Some(true)),
+            ("resourceVersion=7", None),
+            ("sendInitialEvents=false&resourceVersionMatch=NotOlderThan", Some(false)),
+        ] {
+            assert_eq!(read(query, true).unwrap().watch_options().send_initial_events, initial, "{query}");
+        }
+    }
+
+    #[test]
+    fn parameters_that_contradict_each_other_are_all_told() {
+        let error = read("resourceVersionMatch=Exact&sendInitialEvents=true", true).unwrap_err();
+        assert_eq!(
+            error.message,
+            "ListOptions.meta.k8s.io \"\" is invalid: [resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan, resourceVersionMatch: Unsupported value: \"Exact\": supported values: \"NotOlderThan\"]"
+        );
+    }
+
+    #[test]
+    fn a_flag_is_set_unless_it_says_no() {
+        for (query, set) in [
+            ("watch=banana", true),
+            ("watch=", true),
+            ("watch", true),
+            ("watch=0", false),
+            ("watch=false", false),
+            ("", false),
+        ] {
+            assert_eq!(Query::parse(Some(query)).flag("watch"), set, "{query}");
+        }
+    }
+
+    #[test]
+    fn no_query_makes_the_parser_panic() {
+        let words = [
+            "labelSelector=",
+            "fieldSelector=",
+            "&",
+            "%",
+            "limit=",
+            "watch",
+            "=",
+            "a in (b",
+            "!",
+            "\u{0}",
+            "continue=",
+            "9",
+        ];
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for _ in 0..2_000 {
+            let mut text = String::new();
+            for _ in 0..8 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                text.push_str(words[usize::try_from(state % words.len() as u64).unwrap()]);
+            }
+            fuzz(text.as_bytes());
         }
     }
 }

@@ -43,13 +43,7 @@ impl Service {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let begin = Instant::now();
         let context = Context::of(&request, &self.app.environment);
-        let handled = AssertUnwindSafe(self.dispatch(request)).catch_unwind().await;
-        let response = handled.unwrap_or_else(|_| {
-            tracing::error!(method = %context.method, path = context.path, "the handler of a request panicked");
-            let failure = ApiError::internal("the server failed to handle the request");
-            response::error(&failure, &context.status_form)
-        });
-        let response = context.complete(response);
+        let response = context.complete(context.guard(self.dispatch(request)).await);
         context.log(response.status(), begin);
         response
     }
@@ -58,33 +52,33 @@ impl Service {
         let table = self.app.table.load_full();
         match route::parse(&table, request.method(), request.uri()) {
             Route::Object(route) => super::objects::handle(Arc::clone(&self.app), route, request).await,
-            other => self.describe(&other, &self.discovery.documents(&table), &request),
+            Route::Health(route) => health::answer(&self.app, &route, request.uri().query()),
+            Route::Version => indented(version::document().into()),
+            other => describe(&other, &self.discovery.documents(&table), &request),
         }
     }
+}
 
-    /// Everything that is not an object.
-    fn describe<B>(&self, route: &Route, documents: &Documents, request: &Request<B>) -> Response<Body> {
-        let (headers, query) = (request.headers(), request.uri().query());
-        let document = |found: Option<_>| {
-            found.map_or_else(response::page_not_found, |document| {
-                discovery::document(document, headers, query)
-            })
-        };
-        let failure = |failure: ApiError| response::error(&failure, &negotiate_status(headers, query));
-        match route {
-            Route::Root => indented(documents.root.json.clone()),
-            Route::Version => indented(version::document().into()),
-            Route::Api => discovery::half(documents, Half::Core, headers, query),
-            Route::Apis => discovery::half(documents, Half::Named, headers, query),
-            Route::Group(name) => document(documents.groups.get(name)),
-            Route::GroupVersion(api_version) => document(documents.versions.get(api_version)),
-            Route::Health(route) => health::answer(&self.app, route, query),
-            Route::OpenApiV2 => openapi::v2(documents, headers, query),
-            Route::OpenApiV3Index => openapi::v3_index(documents),
-            Route::OpenApiV3(path) => openapi::v3(documents, path, headers, query),
-            Route::MethodNotAllowed => failure(ApiError::method_not_allowed()),
-            Route::NotFoundStatus => failure(ApiError::unknown_resource()),
-            Route::NotFoundText | Route::Object(_) => response::page_not_found(),
+/// What the documents of discovery answer, and what nothing does.
+fn describe<B>(route: &Route, documents: &Documents, request: &Request<B>) -> Response<Body> {
+    let (headers, query) = (request.headers(), request.uri().query());
+    let document = |found: Option<_>| {
+        found.map_or_else(response::page_not_found, |document| discovery::document(document, headers, query))
+    };
+    let failure = |failure: ApiError| response::error(&failure, &negotiate_status(headers, query));
+    match route {
+        Route::Root => indented(documents.root.json.clone()),
+        Route::Api => discovery::half(documents, Half::Core, headers, query),
+        Route::Apis => discovery::half(documents, Half::Named, headers, query),
+        Route::Group(name) => document(documents.groups.get(name)),
+        Route::GroupVersion(api_version) => document(documents.versions.get(api_version)),
+        Route::OpenApiV2 => openapi::v2(documents, headers, query),
+        Route::OpenApiV3Index => openapi::v3_index(documents),
+        Route::OpenApiV3(path) => openapi::v3(documents, path, headers, query),
+        Route::MethodNotAllowed => failure(ApiError::method_not_allowed()),
+        Route::NotFoundStatus => failure(ApiError::unknown_resource()),
+        Route::NotFoundText | Route::Health(_) | Route::Version | Route::Object(_) => {
+            response::page_not_found()
         }
     }
 }
@@ -98,8 +92,7 @@ fn indented(json: bytes::Bytes) -> Response<Body> {
 struct Context {
     method: Method,
     path: String,
-    headers: HeaderMap,
-    status_form: Negotiated,
+    reads_gzip: bool,
     audit_id: HeaderValue,
 }
 
@@ -109,15 +102,25 @@ impl Context {
         Self {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            status_form: negotiate_status(headers, request.uri().query()),
             audit_id: audit_id(headers, environment),
-            headers: headers.clone(),
+            reads_gzip: gzip::is_read(headers),
         }
     }
 
+    /// The response of a handler, also if it panics.
+    async fn guard(&self, handler: impl Future<Output = Response<Body>>) -> Response<Body> {
+        AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(method = %self.method, path = self.path, "the handler of a request panicked");
+            let failure = ApiError::internal("the server failed to handle the request");
+            response::error(&failure, &Negotiated::default())
+        })
+    }
+
     /// The response with what all responses have.
-    fn complete(&self, response: Response<Body>) -> Response<Body> {
-        let mut response = gzip::compress(&self.headers, response);
+    fn complete(&self, mut response: Response<Body>) -> Response<Body> {
+        if self.reads_gzip {
+            response = gzip::compress(response);
+        }
         let length = response.body().size_hint().exact();
         let headers = response.headers_mut();
         headers.insert(AUDIT_ID, self.audit_id.clone());
@@ -151,4 +154,42 @@ fn audit_id(headers: &HeaderMap, environment: &Environment) -> HeaderValue {
         let id = UuidBuilder::from_random_bytes((high << 64 | low).to_be_bytes()).into_uuid();
         HeaderValue::try_from(id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(method: Method) -> Context {
+        let request = Request::builder().method(method).uri("/api/v1/pods?labelSelector=a").body(()).unwrap();
+        Context::of(&request, &Environment::system())
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_with_a_status() {
+        let context = context(Method::GET);
+        let response = context.guard(async { panic!("as the test wants it") }).await;
+        let response = context.complete(response);
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.headers().contains_key(AUDIT_ID));
+        let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+        let status: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(status["reason"], "InternalError");
+    }
+
+    #[test]
+    fn ids_are_random_uuids_and_the_log_has_no_query() {
+        let (one, other) = (context(Method::GET), context(Method::GET));
+        assert_ne!(one.audit_id, other.audit_id);
+        assert_eq!(one.audit_id.to_str().unwrap().as_bytes()[14], b'4');
+        assert_eq!(one.path, "/api/v1/pods");
+    }
+
+    #[test]
+    fn what_a_handler_says_about_caching_stays() {
+        let context = context(Method::GET);
+        let mut response = response::json(StatusCode::OK, "{}\n");
+        response::set(&mut response, CACHE_CONTROL, "public");
+        assert_eq!(context.complete(response).headers()[CACHE_CONTROL], "public");
+    }
 }

@@ -9,12 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use watchkeep_server::app::App;
+use watchkeep_server::bootstrap;
 use watchkeep_server::server::{Server, ServerOptions};
 use watchkeep_storage::Environment;
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
 
 /// How long anything here may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running server.
 pub(crate) struct Running {
@@ -42,6 +43,7 @@ impl Running {
         let environment = Environment::system();
         let backend = MemoryBackend::new(MemoryOptions::default(), environment.clone());
         let app = Arc::new(App::new(&backend, environment.clone(), Duration::from_hours(1)).unwrap());
+        bootstrap::run(&app).await.unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = ServerOptions { listen, max_connections, shutdown_grace };
         let server = Server::bind(options, Arc::clone(&app)).await.unwrap();

@@ -5,8 +5,9 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
 
-use crate::client::{Running, read_answer};
+use crate::client::{DEADLINE, Running, read_answer};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -57,7 +58,7 @@ async fn connections_over_the_limit_wait() {
     assert_eq!(first.read_u8().await.unwrap(), b'H', "the first one is served");
     let second = server.get("/readyz", &[]);
     let mut second = std::pin::pin!(second);
-    let early = tokio::time::timeout(Duration::from_millis(200), second.as_mut()).await;
+    let early = timeout(Duration::from_millis(200), second.as_mut()).await;
     assert!(early.is_err(), "{early:?}");
     drop(first);
     assert_eq!(second.await.status, 200);
@@ -78,7 +79,7 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn a_request_under_way_is_finished_when_the_server_stops() {
-    let server = Running::start(100, Duration::from_secs(20)).await;
+    let server = Running::start(100, 3 * DEADLINE).await;
     let mut idle = server.connect().await;
     idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     assert_eq!(idle.read_u8().await.unwrap(), b'H');
@@ -91,13 +92,51 @@ async fn a_request_under_way_is_finished_when_the_server_stops() {
     assert_eq!(server.get("/readyz", &[]).await.status, 200);
     server.app.draining.cancel();
     let mut rest = Vec::new();
-    idle.read_to_end(&mut rest).await.unwrap();
+    timeout(DEADLINE, idle.read_to_end(&mut rest)).await.expect("it is not closed").unwrap();
     let address = server.address;
     busy.write_all(&body[5..]).await.unwrap();
     let answer = read_answer(busy).await;
-    assert!(answer.head.starts_with("HTTP/1.1 ") && answer.header("audit-id").is_some(), "{answer:?}");
+    assert_eq!((answer.status, answer.header("connection")), (201, Some("close")), "{answer:?}");
     server.ended().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_watch_ends_cleanly_when_the_server_stops() {
+    let server = Running::start(100, 3 * DEADLINE).await;
+    let mut watch = server.connect().await;
+    let request = format!("GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    watch.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(watch.read_u8().await.unwrap(), b'H');
+    server.app.draining.cancel();
+    let mut rest = Vec::new();
+    timeout(DEADLINE, watch.read_to_end(&mut rest)).await.expect("it does not end").unwrap();
+    assert!(rest.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&rest));
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn a_large_answer_is_compressed_for_who_reads_that() {
+    let server = Running::start(100, DEADLINE).await;
+    for index in 0..3 {
+        let data = "abcdefgh".repeat(10_000);
+        let body = format!(r#"{{"metadata":{{"name":"c{index}"}},"data":{{"k":"{data}"}}}}"#);
+        let head = format!(
+            "POST {CONFIG_MAPS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = server.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(read_answer(stream).await.status, 201);
+    }
+    let packed = server.get(CONFIG_MAPS, &["Accept-Encoding: gzip"]).await;
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    let plain = server.get(CONFIG_MAPS, &[]).await;
+    assert_eq!(plain.header("content-encoding"), None);
+    assert!(plain.body.len() > 240_000 && packed.body.len() < 20_000);
+    let watch =
+        server.get(&format!("{CONFIG_MAPS}?watch=1&timeoutSeconds=1"), &["Accept-Encoding: gzip"]).await;
+    assert_eq!(watch.header("content-encoding"), None);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::watch::WatchStart;
 /// After how many polls the futures are dropped: each number up to here.
 const POLLS_MAX: usize = 12;
 
-/// Holds [CANCEL-READ].
+/// Holds \[CANCEL-READ\].
 pub async fn dropped_reads_have_no_effect(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -44,7 +44,7 @@ pub async fn dropped_reads_have_no_effect(harness: &dyn Harness) {
     probe.shows(EventType::Modified, &next).await;
 }
 
-/// Holds [CANCEL-READ]: a dropped call of a cursor has skipped nothing and repeats nothing.
+/// Holds \[CANCEL-READ\]: a dropped call of a cursor has skipped nothing and repeats nothing.
 pub async fn a_dropped_batch_is_not_skipped(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut records = Vec::new();
@@ -67,7 +67,7 @@ pub async fn a_dropped_batch_is_not_skipped(harness: &dyn Harness) {
     assert_eq!(collect(cursor).await.unwrap(), []);
 }
 
-/// Holds [CANCEL-COMMIT]: a commit is done or not done, and the store goes on.
+/// Holds \[CANCEL-COMMIT\]: a commit is done or not done, and the store goes on.
 pub async fn a_dropped_commit_is_done_or_not_done(harness: &dyn Harness) {
     for polls in 0..POLLS_MAX {
         let pods = harness.open(Setup::default()).await.pods();
@@ -88,7 +88,7 @@ pub async fn a_dropped_commit_is_done_or_not_done(harness: &dyn Harness) {
     }
 }
 
-/// Holds [CANCEL-COMMIT].
+/// Holds \[CANCEL-COMMIT\].
 pub async fn dropped_updates_and_deletions_leave_the_store_consistent(harness: &dyn Harness) {
     for polls in 0..POLLS_MAX {
         let pods = harness.open(Setup::default()).await.pods();
@@ -110,12 +110,7 @@ pub async fn dropped_updates_and_deletions_leave_the_store_consistent(harness: &
 
 /// Writes the object once more, and checks that its events are one chain that ends in that write: no
 /// commit is half there.
-async fn tells_one_story(
-    harness: &dyn Harness,
-    pods: &Resource,
-    object: &Object,
-    start: crate::Revision,
-) {
+async fn tells_one_story(harness: &dyn Harness, pods: &Resource, object: &Object, start: crate::Revision) {
     let options = UpdateOptions { create_missing: true, ..UpdateOptions::default() };
     let last = object.clone().mark(format!("after {}", pods.now().await));
     pods.update_to(&last, options).await.unwrap();
@@ -134,7 +129,7 @@ async fn tells_one_story(
     probe.is_quiet().await;
 }
 
-/// Holds [CANCEL-COMMIT].
+/// Holds \[CANCEL-COMMIT\].
 pub async fn a_dropped_compaction_leaves_the_store_consistent(harness: &dyn Harness) {
     for polls in 0..POLLS_MAX {
         let pods = harness.open(Setup::default()).await.pods();
@@ -164,7 +159,7 @@ impl Wake for Alarm {
     }
 }
 
-/// Holds [CANCEL-READ]: nobody wakes, or keeps, the reader of a watch that is gone.
+/// Holds \[CANCEL-READ\]: nobody wakes, or keeps, the reader of a watch that is gone.
 pub async fn a_dropped_watch_lets_go_of_its_reader(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -183,7 +178,7 @@ pub async fn a_dropped_watch_lets_go_of_its_reader(harness: &dyn Harness) {
     assert_eq!(alarm.0.load(Ordering::SeqCst), before);
 }
 
-/// Holds [CANCEL-READ]: a reader that gives up waiting and comes back misses nothing.
+/// Holds \[CANCEL-READ\]: a reader that gives up waiting and comes back misses nothing.
 pub async fn an_interrupted_watch_misses_nothing(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;

@@ -18,7 +18,7 @@ async fn delete(pods: &Resource, object: &Object, expect: Expect) -> Outcome {
     pods.commit(commit).await.unwrap()
 }
 
-/// Holds [COMMIT-ORDERED], [REVISION-MONOTONIC]: one sequence over all resources.
+/// Holds \[COMMIT-ORDERED\], \[REVISION-MONOTONIC\]: one sequence over all resources.
 pub async fn commits_of_all_resources_are_one_sequence(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let resources = [store.pods(), store.others(), store.resource("/leases")];
@@ -26,8 +26,11 @@ pub async fn commits_of_all_resources_are_one_sequence(harness: &dyn Harness) {
     for at in 0..30 {
         let resource = &resources[at % 3];
         let object = pod("ns", "a").mark(at.to_string());
-        let revision =
-            if at % 10 == 9 { resource.remove(&object).await.revision } else { resource.put(&object).await.revision };
+        let revision = if at % 10 == 9 {
+            resource.remove(&object).await.revision
+        } else {
+            resource.put(&object).await.revision
+        };
         assert!(revision > last, "{revision} after {last}");
         last = revision;
         for resource in &resources {
@@ -36,7 +39,7 @@ pub async fn commits_of_all_resources_are_one_sequence(harness: &dyn Harness) {
     }
 }
 
-/// Holds [COMMIT-ORDERED]: what a commit answers.
+/// Holds \[COMMIT-ORDERED\]: what a commit answers.
 pub async fn a_commit_answers_with_what_it_did(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -55,7 +58,7 @@ pub async fn a_commit_answers_with_what_it_did(harness: &dyn Harness) {
     assert!(created.revision < updated.revision && updated.revision < deleted.revision);
 }
 
-/// Holds [COMMIT-ORDERED]: a commit is not asked whether it changes anything.
+/// Holds \[COMMIT-ORDERED\]: a commit is not asked whether it changes anything.
 pub async fn a_commit_of_equal_bytes_gets_a_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let first = pods.put(&pod("ns", "a")).await;
@@ -65,7 +68,7 @@ pub async fn a_commit_of_equal_bytes_gets_a_revision(harness: &dyn Harness) {
     probe.shows(crate::EventType::Modified, &second).await;
 }
 
-/// Holds [COMMIT-CONFLICT].
+/// Holds \[COMMIT-CONFLICT\].
 pub async fn a_conflict_changes_nothing_and_answers_with_what_is_stored(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let (object, missing) = (pod("ns", "a"), pod("ns", "missing"));
@@ -91,7 +94,7 @@ pub async fn a_conflict_changes_nothing_and_answers_with_what_is_stored(harness:
     assert_eq!(pods.find(&missing).await, None);
 }
 
-/// Holds [COMMIT-VISIBLE].
+/// Holds \[COMMIT-VISIBLE\].
 pub async fn an_acknowledged_commit_is_there_for_readers(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -111,7 +114,7 @@ pub async fn an_acknowledged_commit_is_there_for_readers(harness: &dyn Harness) 
     }
 }
 
-/// Holds [COMMIT-VISIBLE]: a watch that is polled after the acknowledgement has the event at once.
+/// Holds \[COMMIT-VISIBLE\]: a watch that is polled after the acknowledgement has the event at once.
 pub async fn an_acknowledged_commit_is_there_for_open_watches(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -123,7 +126,7 @@ pub async fn an_acknowledged_commit_is_there_for_open_watches(harness: &dyn Harn
     }
 }
 
-/// Holds [COMMIT-VISIBLE]: whoever saw an event can read it.
+/// Holds \[COMMIT-VISIBLE\]: whoever saw an event can read it.
 pub async fn whoever_sees_an_event_can_read_it(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -145,7 +148,7 @@ pub async fn whoever_sees_an_event_can_read_it(harness: &dyn Harness) {
     futures_util::future::join(write, read).await;
 }
 
-/// Holds [COMMIT-SIZE].
+/// Holds \[COMMIT-SIZE\].
 pub async fn an_object_over_the_limit_is_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -159,7 +162,7 @@ pub async fn an_object_over_the_limit_is_refused(harness: &dyn Harness) {
     assert!(pods.find(&object).await == Some(record), "nothing has changed");
 }
 
-/// Holds [COMMIT-ORDERED]: an interface that is opened twice is the same resource.
+/// Holds \[COMMIT-ORDERED\]: an interface that is opened twice is the same resource.
 pub async fn a_resource_opened_twice_is_one(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let (one, other) = (store.pods(), store.pods());
@@ -169,7 +172,7 @@ pub async fn a_resource_opened_twice_is_one(harness: &dyn Harness) {
     assert_eq!(other.find(&pod("ns", "a")).await, Some(record));
 }
 
-/// Holds [REVISION-MONOTONIC].
+/// Holds \[REVISION-MONOTONIC\].
 pub async fn revisions_start_above_zero_and_never_go_back(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut last = pods.now().await;
@@ -190,7 +193,7 @@ pub async fn revisions_start_above_zero_and_never_go_back(harness: &dyn Harness)
     assert!(pods.now().await >= last);
 }
 
-/// Holds [REVISION-MONOTONIC]: a client that comes back after a restart does not wait for ever.
+/// Holds \[REVISION-MONOTONIC\]: a client that comes back after a restart does not wait for ever.
 pub async fn a_restarted_store_does_not_issue_a_revision_again(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let mut last = Revision::ZERO;

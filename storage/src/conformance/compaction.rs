@@ -22,7 +22,7 @@ pub(super) async fn is_compacted(harness: &dyn Harness, resource: &Resource, req
     assert!(matches!(error, Error::Compacted { during: CompactedDuring::Watch, .. }), "{error:?}");
 }
 
-/// Holds [COMPACT-READS].
+/// Holds \[COMPACT-READS\].
 pub async fn reads_below_the_compacted_revision_are_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let old = pods.put(&pod("ns", "a").mark("old")).await;
@@ -42,7 +42,7 @@ pub async fn reads_below_the_compacted_revision_are_refused(harness: &dyn Harnes
     assert_eq!(any, [new], "no exact read");
 }
 
-/// Holds [COMPACT-WATCHES].
+/// Holds \[COMPACT-WATCHES\].
 pub async fn watches_from_below_the_compacted_revision_are_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let first = pods.put(&pod("ns", "a").mark("1")).await;
@@ -58,7 +58,7 @@ pub async fn watches_from_below_the_compacted_revision_are_refused(harness: &dyn
     }
 }
 
-/// Holds [COMPACT-READS], [COMPACT-WATCHES]: the whole store is compacted, at a revision of any resource.
+/// Holds \[COMPACT-READS\], \[COMPACT-WATCHES\]: the whole store is compacted, at a revision of any resource.
 pub async fn a_compaction_concerns_all_resources(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let (pods, others) = (store.pods(), store.others());
@@ -73,7 +73,7 @@ pub async fn a_compaction_concerns_all_resources(harness: &dyn Harness) {
     assert_eq!(kept, [old]);
 }
 
-/// Holds [COMPACT-READS].
+/// Holds \[COMPACT-READS\].
 pub async fn a_compaction_never_goes_back(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let old = pods.put(&pod("ns", "a").mark("old")).await;
@@ -89,7 +89,7 @@ pub async fn a_compaction_never_goes_back(harness: &dyn Harness) {
     assert_eq!(pods.find(&pod("ns", "a")).await, Some(new));
 }
 
-/// Holds [COMPACT-READS].
+/// Holds \[COMPACT-READS\].
 pub async fn the_future_cannot_be_compacted(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let record = pods.put(&pod("ns", "a")).await;
@@ -104,7 +104,7 @@ pub async fn the_future_cannot_be_compacted(harness: &dyn Harness) {
     assert!(pods.read(pods.all(), ReadAt::Exact(record.revision)).await.is_ok());
 }
 
-/// Holds [COMPACT-READS], [LIST-ATOMIC]: whatever is compacted, every revision that is kept reads as before.
+/// Holds \[COMPACT-READS\], \[LIST-ATOMIC\]: whatever is compacted, every revision that is kept reads as before.
 pub async fn what_is_kept_reads_as_before(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut history = BTreeMap::new();
@@ -126,7 +126,7 @@ pub async fn what_is_kept_reads_as_before(harness: &dyn Harness) {
     }
 }
 
-/// Holds [COMPACT-WATCHES]: nobody who is up to date notices.
+/// Holds \[COMPACT-WATCHES\]: nobody who is up to date notices.
 pub async fn an_idle_watch_that_is_up_to_date_survives(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let (pods, others) = (store.pods(), store.others());
@@ -155,7 +155,7 @@ fn large(name: &str, at: usize) -> super::object::Object {
     pod("ns", name).mark(format!("{at}{}", "x".repeat(10_000)))
 }
 
-/// Holds [COMPACT-WATCHES], [COMPACT-READS], [WATCH-ERROR-LAST]: a watch that was left behind ends with an
+/// Holds \[COMPACT-WATCHES\], \[COMPACT-READS\], \[WATCH-ERROR-LAST\]: a watch that was left behind ends with an
 /// error, and nothing after it; one that keeps up does not notice.
 pub async fn history_that_outgrows_its_bound_is_given_up_early(harness: &dyn Harness) {
     let pods = harness.open(bounded()).await.pods();
@@ -178,7 +178,7 @@ pub async fn history_that_outgrows_its_bound_is_given_up_early(harness: &dyn Har
     reader.is_quiet().await;
 }
 
-/// Holds [COMPACT-READS]: expiry makes history too.
+/// Holds \[COMPACT-READS\]: expiry makes history too.
 pub async fn history_stays_in_its_bound_when_objects_expire(harness: &dyn Harness) {
     let store = harness.open(bounded()).await;
     let pods = store.pods();

@@ -12,7 +12,7 @@ use crate::interface::Expect;
 use crate::record::{LayoutError, Value};
 use crate::watch::WatchStart;
 
-/// Holds [CREATE].
+/// Holds \[CREATE\].
 pub async fn a_created_object_is_read_back_with_its_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a").uid("u").label("color", "red");
@@ -26,7 +26,7 @@ pub async fn a_created_object_is_read_back_with_its_revision(harness: &dyn Harne
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
-/// Holds [CREATE].
+/// Holds \[CREATE\].
 pub async fn stored_bytes_hold_no_resource_version(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let record = pods.put(&pod("ns", "a").uid("u")).await;
@@ -36,14 +36,14 @@ pub async fn stored_bytes_hold_no_resource_version(harness: &dyn Harness) {
     assert!(shown.contains(&format!(r#""resourceVersion":"{}""#, record.revision)), "{shown}");
 }
 
-/// Holds [CREATE].
+/// Holds \[CREATE\].
 pub async fn a_value_with_a_resource_version_cannot_be_made(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let json = br#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"1"}}"#;
     assert!(matches!(Value::new(json.to_vec(), pods.schema()), Err(LayoutError::ResourceVersionSet)));
 }
 
-/// Holds [CREATE].
+/// Holds \[CREATE\].
 pub async fn a_taken_key_cannot_be_created(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -54,7 +54,7 @@ pub async fn a_taken_key_cannot_be_created(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, Some(first));
 }
 
-/// Holds [CREATE].
+/// Holds \[CREATE\].
 pub async fn a_deleted_key_can_be_created_again(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -64,7 +64,7 @@ pub async fn a_deleted_key_can_be_created_again(harness: &dyn Harness) {
     assert!(again.revision > deleted.revision);
 }
 
-/// Holds [CREATE], [COMMIT-CONFLICT].
+/// Holds \[CREATE\], \[COMMIT-CONFLICT\].
 pub async fn one_of_many_concurrent_creations_wins(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let attempts = (0..16).map(|writer| {
@@ -81,7 +81,7 @@ pub async fn one_of_many_concurrent_creations_wins(harness: &dyn Harness) {
     }
 }
 
-/// Holds [TTL-EVENT].
+/// Holds \[TTL-EVENT\].
 pub async fn an_object_created_with_a_ttl_is_deleted_on_the_watch(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;

@@ -29,7 +29,7 @@ fn latest(pods: &Resource) -> ListRequest {
     pods.request(pods.all(), ReadAt::Latest)
 }
 
-/// Holds [CURSOR].
+/// Holds \[CURSOR\].
 pub async fn a_cursor_hands_out_batches_and_then_nothing(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let records = fill(&pods).await;
@@ -49,7 +49,7 @@ pub async fn a_cursor_hands_out_batches_and_then_nothing(harness: &dyn Harness) 
     }
 }
 
-/// Holds [CURSOR]: an empty batch is the end, also where a selector rejects more than a batch.
+/// Holds \[CURSOR\]: an empty batch is the end, also where a selector rejects more than a batch.
 pub async fn a_batch_is_empty_only_at_the_end(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let records = fill(&pods).await;
@@ -60,7 +60,7 @@ pub async fn a_batch_is_empty_only_at_the_end(harness: &dyn Harness) {
     assert_eq!(listing.cursor.next().await.unwrap(), []);
 }
 
-/// Holds [CURSOR], [LIST-CONTINUATION]: a limit of more than a batch.
+/// Holds \[CURSOR\], \[LIST-CONTINUATION\]: a limit of more than a batch.
 pub async fn a_limit_counts_over_batches(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let records = fill(&pods).await;
@@ -79,7 +79,7 @@ pub async fn a_limit_counts_over_batches(harness: &dyn Harness) {
     }
 }
 
-/// Holds [CURSOR], [LIST-ATOMIC]: nothing that happens later shows in it, not even a compaction.
+/// Holds \[CURSOR\], \[LIST-ATOMIC\]: nothing that happens later shows in it, not even a compaction.
 pub async fn a_picture_stays_while_writes_go_on(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let records = fill(&pods).await;
@@ -95,7 +95,7 @@ pub async fn a_picture_stays_while_writes_go_on(harness: &dyn Harness) {
     assert_eq!(read, records);
 }
 
-/// Holds [CURSOR].
+/// Holds \[CURSOR\].
 pub async fn a_cursor_ends_with_an_error_after_its_deadline(harness: &dyn Harness) {
     let limit = Duration::from_secs(2);
     let store = harness.open(Setup { cursor_deadline: Some(limit), ..Setup::default() }).await;
@@ -108,7 +108,7 @@ pub async fn a_cursor_ends_with_an_error_after_its_deadline(harness: &dyn Harnes
     assert_eq!(expired, Error::CursorExpired { revision: listing.revision, limit });
 }
 
-/// Holds [CURSOR]: what was read to its end stays at its end.
+/// Holds \[CURSOR\]: what was read to its end stays at its end.
 pub async fn a_cursor_at_its_end_does_not_expire(harness: &dyn Harness) {
     let limit = Duration::from_secs(2);
     let store = harness.open(Setup { cursor_deadline: Some(limit), ..Setup::default() }).await;
@@ -120,7 +120,7 @@ pub async fn a_cursor_at_its_end_does_not_expire(harness: &dyn Harness) {
     assert_eq!(listing.cursor.next().await.unwrap(), []);
 }
 
-/// Holds [CURSOR]: a reader that went to sleep does not keep what everybody else has given up.
+/// Holds \[CURSOR\]: a reader that went to sleep does not keep what everybody else has given up.
 pub async fn the_deadline_frees_the_picture_of_a_sleeping_reader(harness: &dyn Harness) {
     let limit = Duration::from_secs(2);
     let store = harness.open(Setup { cursor_deadline: Some(limit), ..Setup::default() }).await;

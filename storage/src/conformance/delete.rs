@@ -42,7 +42,7 @@ fn update_before_commit(store: &Interleave, pods: &Resource, object: Object) {
     store.before_commit(async move { drop(pods.put(&object).await) });
 }
 
-/// Holds [DELETE-CURRENT].
+/// Holds \[DELETE-CURRENT\].
 pub async fn a_deleted_object_carries_the_revision_of_its_deletion(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a").mark("last");
@@ -54,7 +54,7 @@ pub async fn a_deleted_object_carries_the_revision_of_its_deletion(harness: &dyn
     assert_eq!(pods.find(&object).await, None);
 }
 
-/// Holds [DELETE-CURRENT].
+/// Holds \[DELETE-CURRENT\].
 pub async fn a_missing_object_cannot_be_deleted(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -63,7 +63,7 @@ pub async fn a_missing_object_cannot_be_deleted(harness: &dyn Harness) {
     assert_eq!(calls, 0);
 }
 
-/// Holds [PRECONDITIONS].
+/// Holds \[PRECONDITIONS\].
 pub async fn a_deletion_of_another_uid_is_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a").uid("A");
@@ -77,23 +77,21 @@ pub async fn a_deletion_of_another_uid_is_refused(harness: &dyn Harness) {
     assert_eq!(deleted.record, record);
 }
 
-/// Holds [PRECONDITIONS].
+/// Holds \[PRECONDITIONS\].
 pub async fn a_deletion_of_another_revision_is_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
     let old = pods.put(&object.clone().mark("old")).await;
     let new = pods.put(&object.clone().mark("new")).await;
     let accept = |_| ready(Ok::<_, Error>(()));
-    let at = |record: &Record| Preconditions {
-        uid: None,
-        resource_version: Some(record.revision.to_string()),
-    };
+    let at =
+        |record: &Record| Preconditions { uid: None, resource_version: Some(record.revision.to_string()) };
     let refused = delete(&*pods, &pods.key(&object), &at(&old), None, accept).await;
     assert!(matches!(refused, Err(Error::InvalidObject { .. })), "{refused:?}");
     assert!(delete(&*pods, &pods.key(&object), &at(&new), None, accept).await.is_ok());
 }
 
-/// Holds [DELETE-SUGGESTION].
+/// Holds \[DELETE-SUGGESTION\].
 pub async fn a_fresh_suggestion_saves_the_read_before_a_deletion(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -104,7 +102,7 @@ pub async fn a_fresh_suggestion_saves_the_read_before_a_deletion(harness: &dyn H
     assert_eq!((store.gets(), store.commits()), (0, 1));
 }
 
-/// Holds [DELETE-SUGGESTION].
+/// Holds \[DELETE-SUGGESTION\].
 pub async fn a_stale_suggestion_deletes_what_is_stored(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -115,7 +113,7 @@ pub async fn a_stale_suggestion_deletes_what_is_stored(harness: &dyn Harness) {
     assert_eq!(calls, 2, "what is deleted was validated");
 }
 
-/// Holds [DELETE-SUGGESTION].
+/// Holds \[DELETE-SUGGESTION\].
 pub async fn a_suggestion_of_a_deleted_object_cannot_be_deleted(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -126,7 +124,7 @@ pub async fn a_suggestion_of_a_deleted_object_cannot_be_deleted(harness: &dyn Ha
     assert_eq!(delete_unless(&*pods, &pods, (&object, Some("bad")), Some(&stale)).await.0, gone);
 }
 
-/// Holds [DELETE-SUGGESTION].
+/// Holds \[DELETE-SUGGESTION\].
 pub async fn a_stale_suggestion_that_is_refused_is_read_again(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -137,7 +135,7 @@ pub async fn a_stale_suggestion_that_is_refused_is_read_again(harness: &dyn Harn
     assert_eq!(calls, 2);
 }
 
-/// Holds [DELETE-SUGGESTION].
+/// Holds \[DELETE-SUGGESTION\].
 pub async fn a_refusal_of_what_is_stored_stands(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -149,7 +147,7 @@ pub async fn a_refusal_of_what_is_stored_stands(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
-/// Holds [DELETE-SUGGESTION].
+/// Holds \[DELETE-SUGGESTION\].
 pub async fn a_suggestion_that_passes_does_not_delete_what_would_be_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -160,7 +158,7 @@ pub async fn a_suggestion_that_passes_does_not_delete_what_would_be_refused(harn
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
-/// Holds [DELETE-SUGGESTION], [PRECONDITIONS].
+/// Holds \[DELETE-SUGGESTION\], \[PRECONDITIONS\].
 pub async fn preconditions_are_held_against_what_is_stored(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -175,7 +173,7 @@ pub async fn preconditions_are_held_against_what_is_stored(harness: &dyn Harness
     assert_eq!(deleted.unwrap().record, record);
 }
 
-/// Holds [DELETE-CURRENT], [COMMIT-CONFLICT].
+/// Holds \[DELETE-CURRENT\], \[COMMIT-CONFLICT\].
 pub async fn a_deletion_that_lost_a_race_is_validated_again(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -187,7 +185,7 @@ pub async fn a_deletion_that_lost_a_race_is_validated_again(harness: &dyn Harnes
     assert_eq!((calls, store.gets(), store.commits()), (2, 1, 2));
 }
 
-/// Holds [DELETE-CURRENT].
+/// Holds \[DELETE-CURRENT\].
 pub async fn a_deletion_that_lost_a_race_may_be_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -199,14 +197,14 @@ pub async fn a_deletion_that_lost_a_race_may_be_refused(harness: &dyn Harness) {
     assert!(pods.find(&object).await.is_some());
 }
 
-/// Holds [DELETE-CURRENT].
+/// Holds \[DELETE-CURRENT\].
 pub async fn a_deletion_that_lost_to_a_deletion_is_not_found(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
     pods.put(&object).await;
     let store = Interleave::new(&pods);
-    let (remover, removed) = (pods.clone(), object.clone());
-    store.before_commit(async move { drop(remover.remove(&removed).await) });
+    let (rival, gone) = (pods.clone(), object.clone());
+    store.before_commit(async move { drop(rival.remove(&gone).await) });
     let (refused, _) = delete_unless(&store, &pods, (&object, None), None).await;
     assert_eq!(refused, Err(Error::NotFound { key: pods.key(&object) }));
 }

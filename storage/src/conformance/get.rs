@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::interface::Freshness;
 use crate::revision::Revision;
 
-/// Holds [GET-FRESH].
+/// Holds \[GET-FRESH\].
 pub async fn a_get_returns_what_was_written_last(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -20,7 +20,7 @@ pub async fn a_get_returns_what_was_written_last(harness: &dyn Harness) {
     assert!(found.revision >= elsewhere.revision, "the revision is the store's");
 }
 
-/// Holds [GET-FRESH].
+/// Holds \[GET-FRESH\].
 pub async fn a_get_is_at_least_as_fresh_as_demanded(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -41,7 +41,7 @@ pub async fn a_get_is_at_least_as_fresh_as_demanded(harness: &dyn Harness) {
     }
 }
 
-/// Holds [GET-FRESH].
+/// Holds \[GET-FRESH\].
 pub async fn a_get_from_the_future_is_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -57,7 +57,7 @@ pub async fn a_get_from_the_future_is_refused(harness: &dyn Harness) {
     }
 }
 
-/// Holds [GET-FRESH].
+/// Holds \[GET-FRESH\].
 pub async fn a_missing_key_is_no_error(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let written = pods.put(&pod("ns", "a")).await;
@@ -68,7 +68,7 @@ pub async fn a_missing_key_is_no_error(harness: &dyn Harness) {
     }
 }
 
-/// Holds [GET-FRESH].
+/// Holds \[GET-FRESH\].
 pub async fn a_deleted_object_is_gone(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");

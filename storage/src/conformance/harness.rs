@@ -62,7 +62,7 @@ impl Clock {
     /// How long a test waits for what has to happen before it fails.
     pub fn patience(self) -> Duration {
         match self {
-            Self::Paused => Duration::from_secs(120),
+            Self::Paused => Duration::from_mins(2),
             Self::System => Duration::from_secs(20),
         }
     }

@@ -239,11 +239,15 @@ impl Probe {
         }
     }
 
-    /// What comes next.
+    /// What comes next. Bounded patience is looked at first: an event whose reader was not woken is found
+    /// when the time is over, and must not count.
     pub async fn next_or_end(&mut self) -> Option<Result<WatchEvent, Error>> {
         let patience = self.clock.patience();
-        let next = tokio::time::timeout(patience, self.watcher.next()).await;
-        next.unwrap_or_else(|_| panic!("nothing came within {patience:?}"))
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(patience) => panic!("no reader was woken within {patience:?}"),
+            next = self.watcher.next() => next,
+        }
     }
 
     /// What the watch says it has delivered.
@@ -259,10 +263,7 @@ impl Probe {
 
 /// The predicate of a label selector and a field selector.
 pub fn selecting(labels: &str, fields: &str) -> Predicate {
-    Predicate {
-        labels: LabelSelector::parse(labels).unwrap(),
-        fields: FieldSelector::parse(fields).unwrap(),
-    }
+    Predicate { labels: LabelSelector::parse(labels).unwrap(), fields: FieldSelector::parse(fields).unwrap() }
 }
 
 /// The commit of an outcome that has to be one.

@@ -6,7 +6,7 @@ use super::object::pod;
 use crate::key::{Key, KeyError, Scope};
 use crate::list::ReadAt;
 
-/// Holds [KEYS].
+/// Holds \[KEYS\].
 pub async fn only_keys_of_the_resource_are_keys(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let prefix = pods.prefix();
@@ -29,7 +29,7 @@ pub async fn only_keys_of_the_resource_are_keys(harness: &dyn Harness) {
     assert_eq!(prefix.scope("/pods"), Ok(pods.all()), "but of all");
 }
 
-/// Holds [KEYS]: the longest key, and names with every byte that a name may have.
+/// Holds \[KEYS\]: the longest key, and names with every byte that a name may have.
 pub async fn every_legal_key_can_be_used(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let long = (&*"n".repeat(63), &*"x".repeat(253));
@@ -44,7 +44,7 @@ pub async fn every_legal_key_can_be_used(harness: &dyn Harness) {
     }
 }
 
-/// Holds [KEYS]: a scope covers what begins with it and a slash, in lists as in `contains`.
+/// Holds \[KEYS\]: a scope covers what begins with it and a slash, in lists as in `contains`.
 pub async fn a_scope_covers_the_keys_that_it_contains(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let objects = [pod("foo", "a"), pod("foo", "a.b"), pod("foobar", "a"), pod("fo", "oa")];

@@ -8,7 +8,7 @@ use super::object::pod;
 use crate::list::{ListOptions, ReadAt, collect};
 use crate::revision::Revision;
 
-/// Holds [LIST-ORDERED]: byte by byte, whatever the order of the writes.
+/// Holds \[LIST-ORDERED\]: byte by byte, whatever the order of the writes.
 pub async fn records_come_in_the_order_of_their_keys(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let names = ["b", "a-b", "a", "aa", "a.b", "z0", "z-", "a0"];
@@ -24,7 +24,7 @@ pub async fn records_come_in_the_order_of_their_keys(harness: &dyn Harness) {
     assert_eq!(paths(&records), ["n/a", "n/a-b", "n/a.b", "n/a0", "n/aa", "n/b", "n/z-", "n/z0"]);
 }
 
-/// Holds [LIST-ORDERED]: neither namespaces nor resources whose names begin alike.
+/// Holds \[LIST-ORDERED\]: neither namespaces nor resources whose names begin alike.
 pub async fn a_list_returns_nothing_from_outside_its_scope(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -44,7 +44,7 @@ pub async fn a_list_returns_nothing_from_outside_its_scope(harness: &dyn Harness
     }
 }
 
-/// Holds [LIST-ATOMIC], [GET-FRESH]: a latest list sees every write that was acknowledged before, also of
+/// Holds \[LIST-ATOMIC\], \[GET-FRESH\]: a latest list sees every write that was acknowledged before, also of
 /// other resources, in its revision.
 pub async fn the_latest_list_sees_every_acknowledged_write(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
@@ -66,7 +66,7 @@ pub async fn the_latest_list_sees_every_acknowledged_write(harness: &dyn Harness
     }
 }
 
-/// Holds [LIST-ATOMIC]: each of two objects that are written in turns is in a list as of its revision.
+/// Holds \[LIST-ATOMIC\]: each of two objects that are written in turns is in a list as of its revision.
 pub async fn a_list_is_the_state_of_one_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut history = BTreeMap::new();
@@ -92,7 +92,7 @@ pub async fn a_list_is_the_state_of_one_revision(harness: &dyn Harness) {
     }
 }
 
-/// Holds [LIST-ATOMIC]: writers at work while lists are read; each list, read again at its revision, is
+/// Holds \[LIST-ATOMIC\]: writers at work while lists are read; each list, read again at its revision, is
 /// the same.
 pub async fn a_list_read_again_at_its_revision_is_the_same(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
@@ -111,8 +111,7 @@ pub async fn a_list_read_again_at_its_revision_is_the_same(harness: &dyn Harness
                 let listing = pods.list(pods.request(pods.all(), at)).await.unwrap();
                 tokio::task::yield_now().await;
                 let records = collect(listing.cursor).await.unwrap();
-                let (again, revision) =
-                    pods.read(pods.all(), ReadAt::Exact(listing.revision)).await.unwrap();
+                let (again, revision) = pods.read(pods.all(), ReadAt::Exact(listing.revision)).await.unwrap();
                 assert_eq!(revision, listing.revision);
                 assert_eq!(again, records);
             }
@@ -121,7 +120,7 @@ pub async fn a_list_read_again_at_its_revision_is_the_same(harness: &dyn Harness
     futures_util::future::join(write, read).await;
 }
 
-/// Holds [LIST-OPTIONS].
+/// Holds \[LIST-OPTIONS\].
 pub async fn a_list_of_namespaced_objects_returns_its_part(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     for (namespace, name, node) in
@@ -156,7 +155,7 @@ pub async fn a_list_of_namespaced_objects_returns_its_part(harness: &dyn Harness
     }
 }
 
-/// Holds [LIST-OPTIONS].
+/// Holds \[LIST-OPTIONS\].
 pub async fn a_list_selects_by_labels(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     pods.put(&pod("ns", "a").label("color", "red").label("size", "1")).await;

@@ -275,37 +275,37 @@ const OF_ONE_KEY: &[Row] = &[
     list("third/bar", UNSET).gives(&[]),
 ];
 
-/// Holds [LIST-OPTIONS].
+/// Holds \[LIST-OPTIONS\].
 pub async fn lists_that_cannot_be_had_are_refused(harness: &dyn Harness) {
     every(harness, ERRORS).await;
 }
 
-/// Holds [LIST-ORDERED], [LIST-OPTIONS].
+/// Holds \[LIST-ORDERED\], \[LIST-OPTIONS\].
 pub async fn a_list_covers_its_scope(harness: &dyn Harness) {
     every(harness, SCOPES).await;
 }
 
-/// Holds [LIST-CONTINUATION].
+/// Holds \[LIST-CONTINUATION\].
 pub async fn a_page_says_where_the_next_begins_and_how_many_follow(harness: &dyn Harness) {
     every(harness, PAGES).await;
 }
 
-/// Holds [LIST-CONTINUATION]: whether what follows matches the selector is not looked at.
+/// Holds \[LIST-CONTINUATION\]: whether what follows matches the selector is not looked at.
 pub async fn a_filtered_page_continues_while_anything_follows(harness: &dyn Harness) {
     every(harness, FILTERS).await;
 }
 
-/// Holds [LIST-ATOMIC], [LIST-CONTINUATION].
+/// Holds \[LIST-ATOMIC\], \[LIST-CONTINUATION\].
 pub async fn every_kept_revision_can_be_listed(harness: &dyn Harness) {
     every(harness, HISTORY).await;
 }
 
-/// Holds [LIST-ATOMIC], [LIST-CONTINUATION], [LIST-OPTIONS].
+/// Holds \[LIST-ATOMIC\], \[LIST-CONTINUATION\], \[LIST-OPTIONS\].
 pub async fn a_token_continues_at_its_revision_or_at_the_latest(harness: &dyn Harness) {
     every(harness, CONTINUED).await;
 }
 
-/// Holds [LIST-OPTIONS], [LIST-ATOMIC].
+/// Holds \[LIST-OPTIONS\], \[LIST-ATOMIC\].
 pub async fn a_list_of_one_key_has_one_object_or_none(harness: &dyn Harness) {
     every(harness, OF_ONE_KEY).await;
 }
@@ -390,7 +390,11 @@ async fn check_revision(seed: &Seed, row: &Row, revision: Revision) -> Result<()
         Text("0") => revision > Revision::ZERO,
         _ => revision >= seed.current,
     };
-    if is_right && revision <= seed.pods.now().await { Ok(()) } else { Err(format!("list revision {revision}")) }
+    if is_right && revision <= seed.pods.now().await {
+        Ok(())
+    } else {
+        Err(format!("list revision {revision}"))
+    }
 }
 
 fn equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, want: &T) -> Result<(), String> {

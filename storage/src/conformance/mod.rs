@@ -3,7 +3,8 @@
 //! # Running it
 //! A backend brings a [`Harness`], which opens a fresh store, and has one line in a file of its tests:
 //!
-//! ```ignore
+//! ```
+//! # use watchkeep_storage::conformance::MemoryHarness as MyHarness;
 //! watchkeep_storage::conformance_tests!(MyHarness);
 //! ```
 //!
@@ -169,6 +170,7 @@ macro_rules! conformance_tests {
                 a_watch_shows_no_other_resource
                 every_watch_shows_exactly_the_commits_after_its_start
                 a_watch_wakes_its_latest_reader
+                every_waiting_reader_is_woken
                 all_watchers_see_the_same_events
                 a_watch_resumes_from_the_last_event
             }

@@ -39,7 +39,7 @@ fn names(pages: &[Page]) -> Vec<&str> {
     pages.iter().flat_map(|page| page.records.iter().map(|record| path_of(&record.key))).collect()
 }
 
-/// Holds [LIST-CONTINUATION].
+/// Holds \[LIST-CONTINUATION\].
 pub async fn pages_of_every_size_make_up_the_list(harness: &dyn Harness) {
     const COUNT: usize = 9;
     let pods = harness.open(Setup::default()).await.pods();
@@ -59,7 +59,7 @@ pub async fn pages_of_every_size_make_up_the_list(harness: &dyn Harness) {
     }
 }
 
-/// Holds [LIST-CONTINUATION].
+/// Holds \[LIST-CONTINUATION\].
 pub async fn a_page_continues_without_a_limit(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     fill(&pods, 3).await;
@@ -69,7 +69,7 @@ pub async fn a_page_continues_without_a_limit(harness: &dyn Harness) {
     assert_eq!((rest.token, rest.remaining, rest.revision), (None, None, first.revision));
 }
 
-/// Holds [LIST-CONTINUATION].
+/// Holds \[LIST-CONTINUATION\].
 pub async fn filtered_pages_are_full_and_share_a_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     for (namespace, name) in [("1", "foo"), ("2", "bar"), ("3", "foo"), ("4", "foo")] {
@@ -85,7 +85,7 @@ pub async fn filtered_pages_are_full_and_share_a_revision(harness: &dyn Harness)
     assert_eq!((second.token, second.revision), (None, first.revision));
 }
 
-/// Holds [LIST-CONTINUATION].
+/// Holds \[LIST-CONTINUATION\].
 pub async fn a_rare_object_is_found_in_one_page(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     fill(&pods, 1000).await;
@@ -98,7 +98,7 @@ pub async fn a_rare_object_is_found_in_one_page(harness: &dyn Harness) {
     }
 }
 
-/// Holds [LIST-ATOMIC], [LIST-CONTINUATION].
+/// Holds \[LIST-ATOMIC\], \[LIST-CONTINUATION\].
 pub async fn an_object_added_between_pages_is_not_in_them(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     fill(&pods, 4).await;
@@ -113,7 +113,7 @@ pub async fn an_object_added_between_pages_is_not_in_them(harness: &dyn Harness)
     assert_eq!(names(&pages), ["ns/a-0000", "ns/a-0001", "ns/a-0002", "ns/a-0003"]);
 }
 
-/// Holds [LIST-ATOMIC], [LIST-CONTINUATION].
+/// Holds \[LIST-ATOMIC\], \[LIST-CONTINUATION\].
 pub async fn pages_are_one_picture_while_everything_changes(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     fill(&pods, 100).await;
@@ -134,7 +134,7 @@ pub async fn pages_are_one_picture_while_everything_changes(harness: &dyn Harnes
     assert_eq!(records, whole);
 }
 
-/// Holds [LIST-CONTINUATION], [COMPACT-READS]: after a compaction a page gives a token that goes on at the
+/// Holds \[LIST-CONTINUATION\], \[COMPACT-READS\]: after a compaction a page gives a token that goes on at the
 /// latest revision, whose next token is pinned again.
 pub async fn a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
@@ -146,7 +146,8 @@ pub async fn a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest(har
     pods.compact(added.revision).await.unwrap();
 
     let refused = next_page(&pods, &limit(1), &second).await.unwrap_err();
-    let Error::Compacted { during: CompactedDuring::Continue { replacement }, requested, .. } = refused else {
+    let Error::Compacted { during: CompactedDuring::Continue { replacement }, requested, .. } = refused
+    else {
         panic!("{refused:?}")
     };
     assert_eq!(requested, first.revision);
@@ -163,7 +164,7 @@ pub async fn a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest(har
     assert_eq!(fourth.token, None);
 }
 
-/// Holds [LIST-OPTIONS]: pages that begin at a revision that the client names.
+/// Holds \[LIST-OPTIONS\]: pages that begin at a revision that the client names.
 pub async fn pages_may_begin_at_an_older_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     fill(&pods, 5).await;

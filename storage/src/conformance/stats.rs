@@ -3,7 +3,7 @@
 use super::harness::{Harness, Setup};
 use super::object::pod;
 
-/// Holds [STATS].
+/// Holds \[STATS\].
 pub async fn stats_count_the_objects_of_the_resource(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -24,7 +24,7 @@ pub async fn stats_count_the_objects_of_the_resource(harness: &dyn Harness) {
     assert_eq!(objects().await, 0);
 }
 
-/// Holds [STATS].
+/// Holds \[STATS\].
 pub async fn stats_tell_the_mean_size_of_a_value(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     assert_eq!(pods.stats().await.unwrap().mean_value_bytes(), 0);

@@ -13,7 +13,7 @@ const TTL: Duration = Duration::from_secs(3);
 /// By when an expired object has to be gone: the slack that a backend may take.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// Holds [TTL-LOWER-BOUND].
+/// Holds \[TTL-LOWER-BOUND\].
 pub async fn an_object_lives_for_its_ttl_and_not_much_longer(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -27,7 +27,7 @@ pub async fn an_object_lives_for_its_ttl_and_not_much_longer(harness: &dyn Harne
     assert_eq!(pods.find(&pod("ns", "b")).await, Some(kept));
 }
 
-/// Holds [TTL-EVENT].
+/// Holds \[TTL-EVENT\].
 pub async fn an_expiry_is_a_deletion_with_a_revision_of_its_own(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -43,7 +43,7 @@ pub async fn an_expiry_is_a_deletion_with_a_revision_of_its_own(harness: &dyn Ha
     probe.is_quiet().await;
 }
 
-/// Holds [TTL-DROPPED].
+/// Holds \[TTL-DROPPED\].
 pub async fn a_put_without_a_ttl_stays(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -54,7 +54,7 @@ pub async fn a_put_without_a_ttl_stays(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
-/// Holds [TTL-DROPPED], [TTL-LOWER-BOUND].
+/// Holds \[TTL-DROPPED\], \[TTL-LOWER-BOUND\].
 pub async fn a_put_with_a_ttl_counts_from_then(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -68,7 +68,7 @@ pub async fn a_put_with_a_ttl_counts_from_then(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, None);
 }
 
-/// Holds [TTL-DROPPED]: the deadline goes with the object that had it.
+/// Holds \[TTL-DROPPED\]: the deadline goes with the object that had it.
 pub async fn a_recreated_object_does_not_inherit_the_ttl(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -80,7 +80,7 @@ pub async fn a_recreated_object_does_not_inherit_the_ttl(harness: &dyn Harness) 
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
-/// Holds [TTL-EVENT]: many at once, over several resources, each with its own revision.
+/// Holds \[TTL-EVENT\]: many at once, over several resources, each with its own revision.
 pub async fn many_objects_expire_each_by_its_own_commit(harness: &dyn Harness) {
     const OBJECTS: usize = 600;
     let store = harness.open(Setup::default()).await;

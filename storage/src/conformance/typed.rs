@@ -60,7 +60,7 @@ fn typed(node: &str) -> Pod {
     }
 }
 
-/// Holds [TYPED].
+/// Holds \[TYPED\].
 pub async fn typed_objects_come_back_with_their_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let (view, key) = (Typed::<Pod>::new(pods.interface()), pods.key(&pod("ns", "a")));
@@ -73,7 +73,7 @@ pub async fn typed_objects_come_back_with_their_revision(harness: &dyn Harness) 
     assert_eq!(stored.value.attributes().label("color"), Some("red"), "selectors see typed objects");
     assert_eq!(stored.value.attributes().field("spec.nodeName"), Some("n1"));
 
-    let updated = view.update(&key, |object| object.spec.node_name = "n2".to_owned()).await.unwrap();
+    let updated = view.update(&key, |object| object.spec.node_name.replace_range(.., "n2")).await.unwrap();
     assert!(updated.revision > created.revision);
     assert_eq!(updated.object.spec.node_name, "n2");
     let same = view.update(&key, |_| {}).await.unwrap();
@@ -86,7 +86,7 @@ pub async fn typed_objects_come_back_with_their_revision(harness: &dyn Harness) 
     assert_eq!(view.get(&key, Freshness::Latest).await.unwrap(), None);
 }
 
-/// Holds [TYPED], [CREATE].
+/// Holds \[TYPED\], \[CREATE\].
 pub async fn a_typed_object_with_a_resource_version_cannot_be_created(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let (view, key) = (Typed::<Pod>::new(pods.interface()), pods.key(&pod("ns", "a")));
@@ -99,7 +99,7 @@ pub async fn a_typed_object_with_a_resource_version_cannot_be_created(harness: &
     assert_eq!(refused.unwrap_err(), Error::Exists { key });
 }
 
-/// Holds [TYPED], [UPDATE-CURRENT].
+/// Holds \[TYPED\], \[UPDATE-CURRENT\].
 pub async fn a_typed_update_that_lost_a_race_is_made_again(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let key = pods.key(&pod("ns", "a"));
@@ -118,7 +118,7 @@ pub async fn a_typed_update_that_lost_a_race_is_made_again(harness: &dyn Harness
     assert_eq!(updated.object.spec.mark, "rx");
 }
 
-/// Holds [TYPED].
+/// Holds \[TYPED\].
 pub async fn what_is_not_of_the_type_is_corrupt(harness: &dyn Harness) {
     #[derive(Debug, Serialize, Deserialize)]
     struct Strict {
@@ -131,7 +131,7 @@ pub async fn what_is_not_of_the_type_is_corrupt(harness: &dyn Harness) {
     assert!(matches!(corrupt, Error::Corrupt { .. }), "{corrupt:?}");
 }
 
-/// Holds [TYPED], [TTL-EVENT].
+/// Holds \[TYPED\], \[TTL-EVENT\].
 pub async fn a_typed_object_expires(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();

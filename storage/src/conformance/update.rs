@@ -51,7 +51,7 @@ fn mark(record: Option<&Arc<Record>>) -> String {
     json["spec"]["mark"].as_str().unwrap().to_owned()
 }
 
-/// Holds [UPDATE-CURRENT].
+/// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_of_a_missing_object_is_not_found(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -60,7 +60,7 @@ pub async fn an_update_of_a_missing_object_is_not_found(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, None);
 }
 
-/// Holds [UPDATE-CURRENT].
+/// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_may_create_a_missing_object(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -69,7 +69,7 @@ pub async fn an_update_may_create_a_missing_object(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
-/// Holds [UPDATE-CURRENT].
+/// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_gets_a_new_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -79,7 +79,7 @@ pub async fn an_update_gets_a_new_revision(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, Some(after));
 }
 
-/// Holds [UPDATE-NOOP].
+/// Holds \[UPDATE-NOOP\].
 pub async fn an_update_to_what_is_stored_writes_nothing(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a").uid("A").label("x", "y");
@@ -92,7 +92,7 @@ pub async fn an_update_to_what_is_stored_writes_nothing(harness: &dyn Harness) {
     probe.is_quiet().await;
 }
 
-/// Holds [UPDATE-NOOP]. The suggestion says "nothing changes", the stored object says otherwise.
+/// Holds \[UPDATE-NOOP\]. The suggestion says "nothing changes", the stored object says otherwise.
 pub async fn an_update_that_changes_only_what_is_stored_is_written(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -103,7 +103,7 @@ pub async fn an_update_that_changes_only_what_is_stored_is_written(harness: &dyn
     assert_eq!(pods.find(&object).await, Some(back));
 }
 
-/// Holds [PRECONDITIONS].
+/// Holds \[PRECONDITIONS\].
 pub async fn an_update_of_another_uid_is_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a").uid("A");
@@ -117,7 +117,7 @@ pub async fn an_update_of_another_uid_is_refused(harness: &dyn Harness) {
     assert_eq!(mark(Some(&stored(accepted.unwrap()))), "new");
 }
 
-/// Holds [PRECONDITIONS].
+/// Holds \[PRECONDITIONS\].
 pub async fn an_update_of_another_revision_is_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -125,14 +125,17 @@ pub async fn an_update_of_another_revision_is_refused(harness: &dyn Harness) {
     let new = pods.put(&object.clone().mark("new")).await;
     let with = |record: &Record| {
         let resource_version = Some(record.revision.to_string());
-        UpdateOptions { preconditions: Preconditions { uid: None, resource_version }, ..UpdateOptions::default() }
+        UpdateOptions {
+            preconditions: Preconditions { uid: None, resource_version },
+            ..UpdateOptions::default()
+        }
     };
     let refused = pods.update_to(&object, with(&old)).await;
     assert!(matches!(refused, Err(Error::InvalidObject { .. })), "{refused:?}");
     assert!(pods.update_to(&object, with(&new)).await.is_ok());
 }
 
-/// Holds [PRECONDITIONS], [UPDATE-SUGGESTION].
+/// Holds \[PRECONDITIONS\], \[UPDATE-SUGGESTION\].
 pub async fn a_precondition_that_only_the_suggestion_fails_holds(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -146,7 +149,7 @@ pub async fn a_precondition_that_only_the_suggestion_fails_holds(harness: &dyn H
     assert!(matches!(refused, Err(Error::InvalidObject { .. })), "only the suggestion passes: {refused:?}");
 }
 
-/// Holds [UPDATE-CURRENT], [COMMIT-CONFLICT].
+/// Holds \[UPDATE-CURRENT\], \[COMMIT-CONFLICT\].
 pub async fn an_update_that_lost_a_race_sees_the_winner(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -161,7 +164,7 @@ pub async fn an_update_that_lost_a_race_sees_the_winner(harness: &dyn Harness) {
     assert_eq!((store.gets(), store.commits()), (1, 3), "a conflict answers with the current record");
 }
 
-/// Holds [UPDATE-CURRENT].
+/// Holds \[UPDATE-CURRENT\].
 pub async fn concurrent_updates_lose_nothing(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -173,15 +176,15 @@ pub async fn concurrent_updates_lose_nothing(harness: &dyn Harness) {
     assert_eq!(mark(pods.find(&object).await.as_ref()), "x".repeat(12));
 }
 
-/// Holds [UPDATE-CURRENT].
+/// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_that_lost_to_a_deletion_is_not_found_or_creates(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a").mark("a");
     for (options, want) in [(UpdateOptions::default(), None), (creating(), Some("x"))] {
         pods.put(&object).await;
         let store = Interleave::new(&pods);
-        let (remover, removed) = (pods.clone(), object.clone());
-        store.before_commit(async move { drop(remover.remove(&removed).await) });
+        let (rival, gone) = (pods.clone(), object.clone());
+        store.before_commit(async move { drop(rival.remove(&gone).await) });
         let updated = append(&store, &pods, &object, options).await;
         match want {
             None => assert_eq!(updated, Err(Error::NotFound { key: pods.key(&object) })),
@@ -190,7 +193,7 @@ pub async fn an_update_that_lost_to_a_deletion_is_not_found_or_creates(harness: 
     }
 }
 
-/// Holds [UPDATE-SUGGESTION].
+/// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_fresh_suggestion_saves_the_read(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -201,7 +204,7 @@ pub async fn a_fresh_suggestion_saves_the_read(harness: &dyn Harness) {
     assert_eq!((store.gets(), store.commits()), (0, 1));
 }
 
-/// Holds [UPDATE-SUGGESTION].
+/// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_stale_suggestion_does_not_overwrite(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -211,7 +214,7 @@ pub async fn a_stale_suggestion_does_not_overwrite(harness: &dyn Harness) {
     assert_eq!(mark(Some(&after)), "bx");
 }
 
-/// Holds [UPDATE-SUGGESTION].
+/// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_suggestion_of_a_deleted_object_is_not_found(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -223,7 +226,7 @@ pub async fn a_suggestion_of_a_deleted_object_is_not_found(harness: &dyn Harness
     assert_eq!(mark(Some(&append(&*pods, &pods, &object, options).await.unwrap())), "x");
 }
 
-/// Holds [UPDATE-SUGGESTION].
+/// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_refusal_of_a_stale_suggestion_is_tried_on_what_is_stored(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -249,7 +252,7 @@ pub async fn a_refusal_of_a_stale_suggestion_is_tried_on_what_is_stored(harness:
     assert_eq!(refused.unwrap_err(), Error::Internal { reason: "bad".to_owned() });
 }
 
-/// Holds [UPDATE-SUGGESTION].
+/// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_refusal_of_what_is_stored_ends_the_update(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -262,7 +265,7 @@ pub async fn a_refusal_of_what_is_stored_ends_the_update(harness: &dyn Harness) 
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
-/// Holds [UPDATE-CURRENT].
+/// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_may_delete(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -276,7 +279,7 @@ pub async fn an_update_may_delete(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, None);
 }
 
-/// Holds [UPDATE-CURRENT].
+/// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_that_deletes_a_missing_object_changes_nothing(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -286,20 +289,20 @@ pub async fn an_update_that_deletes_a_missing_object_changes_nothing(harness: &d
     probe.is_quiet().await;
 }
 
-/// Holds [UPDATE-CURRENT]. Somebody else deleted the object first: that was not this update's deletion.
+/// Holds \[UPDATE-CURRENT\]. Somebody else deleted the object first: that was not this update's deletion.
 pub async fn a_deleting_update_that_lost_to_a_deletion_is_not_found(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
     pods.put(&object).await;
     let store = Interleave::new(&pods);
-    let (remover, removed) = (pods.clone(), object.clone());
-    store.before_commit(async move { drop(remover.remove(&removed).await) });
+    let (rival, gone) = (pods.clone(), object.clone());
+    store.before_commit(async move { drop(rival.remove(&gone).await) });
     let remove = |_| ready(Ok::<_, Error>(Update::Delete));
     let updated = guaranteed_update(&store, &pods.key(&object), UpdateOptions::default(), remove).await;
     assert_eq!(updated.unwrap_err(), Error::NotFound { key: pods.key(&object) });
 }
 
-/// Holds [TTL-DROPPED].
+/// Holds \[TTL-DROPPED\].
 pub async fn an_update_without_a_ttl_drops_the_one_there_was(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();

@@ -53,7 +53,7 @@ fn scenarios() -> Vec<(&'static str, Vec<Step>)> {
     ]
 }
 
-/// Holds [WATCH-FILTERED], [WATCH-DELETED-REVISION].
+/// Holds \[WATCH-FILTERED\], \[WATCH-DELETED-REVISION\].
 pub async fn events_have_the_type_that_the_watcher_sees(harness: &dyn Harness) {
     for recursive in [false, true] {
         for (selector, steps) in scenarios() {
@@ -92,7 +92,7 @@ pub async fn events_have_the_type_that_the_watcher_sees(harness: &dyn Harness) {
     }
 }
 
-/// Holds [WATCH-RESUMABLE], [COMPACT-WATCHES].
+/// Holds \[WATCH-RESUMABLE\], \[COMPACT-WATCHES\].
 pub async fn a_watch_of_any_state_begins_with_the_object(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -111,7 +111,7 @@ pub async fn a_watch_of_any_state_begins_with_the_object(harness: &dyn Harness) 
     super::compaction::is_compacted(harness, &pods, after).await;
 }
 
-/// Holds [WATCH-RESUMABLE].
+/// Holds \[WATCH-RESUMABLE\].
 pub async fn a_watch_begins_exactly_after_its_revision(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -126,7 +126,7 @@ pub async fn a_watch_begins_exactly_after_its_revision(harness: &dyn Harness) {
     earlier.shows(Modified, &updated).await;
 }
 
-/// Holds [WATCH-RESUMABLE], [WATCH-DELETED-REVISION].
+/// Holds \[WATCH-RESUMABLE\], \[WATCH-DELETED-REVISION\].
 pub async fn a_deletion_after_the_revision_is_shown(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -137,7 +137,7 @@ pub async fn a_deletion_after_the_revision_is_shown(harness: &dyn Harness) {
     probe.is_quiet().await;
 }
 
-/// Holds [WATCH-DELETED-REVISION].
+/// Holds \[WATCH-DELETED-REVISION\].
 pub async fn a_deletion_shows_the_last_state_with_the_revision_of_the_deletion(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "a");
@@ -152,7 +152,7 @@ pub async fn a_deletion_shows_the_last_state_with_the_revision_of_the_deletion(h
     probe.shows(Added, &again).await;
 }
 
-/// Holds [WATCH-RELIABLE], [WATCH-ORDERED].
+/// Holds \[WATCH-RELIABLE\], \[WATCH-ORDERED\].
 pub async fn a_watch_that_is_read_late_shows_everything(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -166,7 +166,7 @@ pub async fn a_watch_that_is_read_late_shows_everything(harness: &dyn Harness) {
     probe.is_quiet().await;
 }
 
-/// Holds [WATCH-RELIABLE].
+/// Holds \[WATCH-RELIABLE\].
 pub async fn stuck_watchers_slow_no_reader_down(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut stuck = Vec::new();
@@ -232,7 +232,7 @@ async fn shows_of_script(
     }
 }
 
-/// Holds [WATCH-FILTERED].
+/// Holds \[WATCH-FILTERED\].
 pub async fn a_watch_of_cluster_scoped_objects_shows_its_part(harness: &dyn Harness) {
     let script = [
         (node("a"), "n1"),
@@ -258,7 +258,7 @@ pub async fn a_watch_of_cluster_scoped_objects_shows_its_part(harness: &dyn Harn
     }
 }
 
-/// Holds [WATCH-FILTERED].
+/// Holds \[WATCH-FILTERED\].
 pub async fn a_watch_of_namespaced_objects_shows_its_part(harness: &dyn Harness) {
     let script = [
         (pod("ns1", "a"), "n1"),
@@ -303,7 +303,7 @@ pub async fn a_watch_of_namespaced_objects_shows_its_part(harness: &dyn Harness)
     }
 }
 
-/// Holds [WATCH-FILTERED]. Other resources of the store, also those whose names begin alike.
+/// Holds \[WATCH-FILTERED\]. Other resources of the store, also those whose names begin alike.
 pub async fn a_watch_shows_no_other_resource(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -315,7 +315,7 @@ pub async fn a_watch_shows_no_other_resource(harness: &dyn Harness) {
     probe.is_quiet().await;
 }
 
-/// Holds [WATCH-ORDERED], [WATCH-UNIQUE], [WATCH-RELIABLE], [WATCH-RESUMABLE], [COMMIT-ORDERED]: from
+/// Holds \[WATCH-ORDERED\], \[WATCH-UNIQUE\], \[WATCH-RELIABLE\], \[WATCH-RESUMABLE\], \[COMMIT-ORDERED\]: from
 /// wherever a watch begins, it shows exactly the commits after, while several writers are at work.
 pub async fn every_watch_shows_exactly_the_commits_after_its_start(harness: &dyn Harness) {
     const WATCHERS: usize = 6;
@@ -370,7 +370,7 @@ async fn write_some(pods: &Resource, writer: usize) -> Vec<(Revision, String)> {
     done
 }
 
-/// Holds [WATCH-RELIABLE]: the reader that polled last is the one that is woken.
+/// Holds \[WATCH-RELIABLE\]: the reader that polled last is the one that is woken.
 pub async fn a_watch_wakes_its_latest_reader(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -387,7 +387,30 @@ pub async fn a_watch_wakes_its_latest_reader(harness: &dyn Harness) {
     }
 }
 
-/// Holds [COMMIT-VISIBLE], [WATCH-UNIQUE]: the record of a commit is what readers and watchers get.
+/// Holds \[WATCH-RELIABLE\]: each reader in a task of its own, one of which goes away.
+pub async fn every_waiting_reader_is_woken(harness: &dyn Harness) {
+    let store = harness.open(Setup::default()).await;
+    let pods = store.pods();
+    let mut readers = Vec::new();
+    for _ in 0..8 {
+        let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
+        readers.push(store.environment().spawn(async move { (probe.change().await, probe.change().await) }));
+    }
+    let mut records = Vec::new();
+    for name in ["a", "b"] {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        records.push(pods.put(&pod("ns", name)).await);
+        readers.pop().unwrap().abort();
+    }
+    for reader in readers {
+        let (first, second) = reader.await.unwrap();
+        assert_eq!([first.record(), second.record()], [Some(&records[0]), Some(&records[1])]);
+    }
+}
+
+/// Holds \[COMMIT-VISIBLE\], \[WATCH-UNIQUE\]: the record of a commit is what readers and watchers get.
 pub async fn all_watchers_see_the_same_events(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut probes = Vec::new();
@@ -404,7 +427,7 @@ pub async fn all_watchers_see_the_same_events(harness: &dyn Harness) {
     }
 }
 
-/// Holds [WATCH-RESUMABLE]: a watch that was broken off goes on from its last event without a gap.
+/// Holds \[WATCH-RESUMABLE\]: a watch that was broken off goes on from its last event without a gap.
 pub async fn a_watch_resumes_from_the_last_event(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let mut from = pods.now().await;

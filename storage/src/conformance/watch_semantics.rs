@@ -23,10 +23,10 @@ enum At {
 
 /// What a watch begins with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Begins {
-    WithObjects,
-    WithObjectsAndMark,
-    WithNothing,
+enum BeginsWith {
+    Objects,
+    ObjectsAndMark,
+    Nothing,
 }
 
 async fn client_watch(
@@ -46,23 +46,23 @@ fn options(version: &str, send_initial_events: Option<bool>, allow_bookmarks: bo
     }
 }
 
-/// Holds [WATCH-OPTIONS], [WATCH-BOOKMARKABLE].
+/// Holds \[WATCH-OPTIONS\], \[WATCH-BOOKMARKABLE\].
 pub async fn a_watch_begins_as_its_options_say(harness: &dyn Harness) {
     use At::{Before, Current, Unset, Zero};
-    use Begins::{WithNothing, WithObjects, WithObjectsAndMark};
+    use BeginsWith::{Nothing, Objects, ObjectsAndMark};
     for (at, initial_events, with_bookmarks, without) in [
-        (Unset, Some(true), WithObjectsAndMark, WithObjects),
-        (Zero, Some(true), WithObjectsAndMark, WithObjects),
-        (Before, Some(true), WithObjectsAndMark, WithObjects),
-        (Current, Some(true), WithObjectsAndMark, WithObjects),
-        (Unset, Some(false), WithNothing, WithNothing),
-        (Zero, Some(false), WithNothing, WithNothing),
-        (Before, Some(false), WithObjects, WithObjects),
-        (Current, Some(false), WithNothing, WithNothing),
-        (Unset, None, WithObjects, WithObjects),
-        (Zero, None, WithObjects, WithObjects),
-        (Before, None, WithObjects, WithObjects),
-        (Current, None, WithNothing, WithNothing),
+        (Unset, Some(true), ObjectsAndMark, Objects),
+        (Zero, Some(true), ObjectsAndMark, Objects),
+        (Before, Some(true), ObjectsAndMark, Objects),
+        (Current, Some(true), ObjectsAndMark, Objects),
+        (Unset, Some(false), Nothing, Nothing),
+        (Zero, Some(false), Nothing, Nothing),
+        (Before, Some(false), Objects, Objects),
+        (Current, Some(false), Nothing, Nothing),
+        (Unset, None, Objects, Objects),
+        (Zero, None, Objects, Objects),
+        (Before, None, Objects, Objects),
+        (Current, None, Nothing, Nothing),
     ] {
         for (bookmarks, want) in [(true, with_bookmarks), (false, without)] {
             begins(harness, (at, initial_events, bookmarks), want).await;
@@ -70,7 +70,7 @@ pub async fn a_watch_begins_as_its_options_say(harness: &dyn Harness) {
     }
 }
 
-async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: Begins) {
+async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: BeginsWith) {
     let (at, initial_events, bookmarks) = row;
     let pods = harness.open(Setup::default()).await.pods();
     let before = pods.now().await;
@@ -87,7 +87,7 @@ async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: Begi
     };
     let options = options(&version, initial_events, bookmarks);
     let mut probe = client_watch(harness, (&pods, pods.all()), options).await.unwrap();
-    if want != Begins::WithNothing {
+    if want != BeginsWith::Nothing {
         // A state comes in the order of keys, history in the order of its events.
         let is_replay = matches!(at, At::Before) && initial_events != Some(true);
         if !is_replay {
@@ -97,7 +97,7 @@ async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: Begi
             probe.shows(EventType::Added, record).await;
         }
     }
-    if want == Begins::WithObjectsAndMark {
+    if want == BeginsWith::ObjectsAndMark {
         let bookmark = probe.bookmark().await;
         assert!(bookmark.initial_events_end, "{row:?}");
         assert!(bookmark.revision >= current, "{row:?}");
@@ -109,7 +109,7 @@ async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: Begi
     probe.is_quiet().await;
 }
 
-/// Holds [WATCH-BOOKMARKABLE]: the mark carries the revision of the store, not of the scope.
+/// Holds \[WATCH-BOOKMARKABLE\]: the mark carries the revision of the store, not of the scope.
 pub async fn the_end_of_the_initial_events_carries_the_revision_of_the_store(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -126,7 +126,7 @@ pub async fn the_end_of_the_initial_events_carries_the_revision_of_the_store(har
     assert!(probe.progress() >= bookmark.revision);
 }
 
-/// Holds [WATCH-BOOKMARKABLE].
+/// Holds \[WATCH-BOOKMARKABLE\].
 pub async fn the_initial_events_of_nothing_end_with_a_mark(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let last = store.others().put(&pod("ns", "a")).await;
@@ -138,7 +138,7 @@ pub async fn the_initial_events_of_nothing_end_with_a_mark(harness: &dyn Harness
     probe.is_quiet().await;
 }
 
-/// Holds [WATCH-FILTERED], [WATCH-OPTIONS].
+/// Holds \[WATCH-FILTERED\], \[WATCH-OPTIONS\].
 pub async fn a_watch_list_of_one_name_shows_only_it(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let object = pod("ns", "b");
@@ -156,7 +156,7 @@ pub async fn a_watch_list_of_one_name_shows_only_it(harness: &dyn Harness) {
     }
 }
 
-/// Holds [WATCH-FILTERED], [WATCH-OPTIONS].
+/// Holds \[WATCH-FILTERED\], \[WATCH-OPTIONS\].
 pub async fn the_initial_events_match_the_selector(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let red = pods.put(&pod("ns", "a").label("color", "red")).await;
@@ -170,7 +170,7 @@ pub async fn the_initial_events_match_the_selector(harness: &dyn Harness) {
     probe.is_quiet().await;
 }
 
-/// Holds [WATCH-RELIABLE], [WATCH-UNIQUE]: what changes while the initial events are being read follows
+/// Holds \[WATCH-RELIABLE\], \[WATCH-UNIQUE\]: what changes while the initial events are being read follows
 /// them, once.
 pub async fn changes_during_the_initial_events_follow_them(harness: &dyn Harness) {
     const OBJECTS: usize = 700;
@@ -199,7 +199,7 @@ pub async fn changes_during_the_initial_events_follow_them(harness: &dyn Harness
     probe.is_quiet().await;
 }
 
-/// Holds [WATCH-RESUMABLE]: a revision in the future is waited for.
+/// Holds \[WATCH-RESUMABLE\]: a revision in the future is waited for.
 pub async fn a_watch_from_the_future_waits(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let from = Revision::new(pods.now().await.get() + 4);
@@ -227,7 +227,7 @@ pub async fn a_watch_from_the_future_waits(harness: &dyn Harness) {
     assert_eq!(change.record(), first.as_ref());
 }
 
-/// Holds [WATCH-OPTIONS]: initial events that are newer than the store cannot be had.
+/// Holds \[WATCH-OPTIONS\]: initial events that are newer than the store cannot be had.
 pub async fn initial_events_from_the_future_are_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let future = Revision::new(pods.now().await.get() + 1_000_000);
@@ -243,7 +243,7 @@ fn with_progress(pods: &Resource, scope: Scope, start: WatchStart) -> WatchReque
     WatchRequest { progress: true, ..pods.watching(scope, start) }
 }
 
-/// Holds [WATCH-PROGRESS].
+/// Holds \[WATCH-PROGRESS\].
 pub async fn requested_progress_is_a_bookmark_at_the_current_revision(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();
@@ -261,7 +261,7 @@ pub async fn requested_progress_is_a_bookmark_at_the_current_revision(harness: &
     silent.is_quiet().await;
 }
 
-/// Holds [WATCH-PROGRESS]: a reader that already waits is woken.
+/// Holds \[WATCH-PROGRESS\]: a reader that already waits is woken.
 pub async fn requested_progress_wakes_an_idle_watch(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods();
     let request = with_progress(&pods, pods.all(), WatchStart::Now);
@@ -274,7 +274,7 @@ pub async fn requested_progress_wakes_an_idle_watch(harness: &dyn Harness) {
     assert!(bookmark.revision <= pods.now().await);
 }
 
-/// Holds [WATCH-BOOKMARKABLE], [WATCH-PROGRESS]: whatever a bookmark or [`crate::Watcher::progress`] says
+/// Holds \[WATCH-BOOKMARKABLE\], \[WATCH-PROGRESS\]: whatever a bookmark or [`crate::Watcher::progress`] says
 /// at any moment, no event at or below it is still to come.
 pub async fn progress_is_never_ahead_of_what_was_delivered(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
@@ -309,7 +309,10 @@ pub async fn progress_is_never_ahead_of_what_was_delivered(harness: &dyn Harness
                 WatchEvent::Change(change) => {
                     // Initial events carry the revisions of their objects, in the order of keys.
                     let is_initial = change.event.previous.is_none() && change.revision() <= shown;
-                    assert!(is_initial || change.revision() > promised, "{promised} was promised: {change:?}");
+                    assert!(
+                        is_initial || change.revision() > promised,
+                        "{promised} was promised: {change:?}"
+                    );
                     shown = shown.max(change.revision());
                     if path_of(&change.event.key) == "ns/end" && change.revision() == end.revision {
                         break;
@@ -321,7 +324,7 @@ pub async fn progress_is_never_ahead_of_what_was_delivered(harness: &dyn Harness
     }
 }
 
-/// Holds [WATCH-BOOKMARKABLE]: a watch of a quiet scope moves on with the store.
+/// Holds \[WATCH-BOOKMARKABLE\]: a watch of a quiet scope moves on with the store.
 pub async fn progress_grows_while_other_resources_change(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
     let pods = store.pods();

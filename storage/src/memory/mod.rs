@@ -1,8 +1,8 @@
 //! The memory backend: the smallest and most obviously right one, and the reference for the others.
 //!
-//! One lock guards the state of the whole store ([`state`]); it is held for O(log n) or for a bounded
-//! batch, never across an await. Lists read pictures outside of it ([`scan`]), watches are places in a
-//! log ([`watch`]), and one task expires and trims ([`maintenance`]).
+//! One lock guards the state of the whole store (`state`); it is held for O(log n) or for a bounded
+//! batch, never across an await. Lists read pictures outside of it (`scan`), watches are places in a
+//! log (`watch`), and one task expires and trims (`maintenance`).
 //!
 //! Leaves to others: durability. What is not kept here is gone with the process.
 
@@ -18,16 +18,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-pub use self::options::MemoryOptions;
 use self::list::{OpenCursors, PictureCursor};
+pub use self::options::MemoryOptions;
 use self::scan::Scan;
 use self::state::{Aftermath, Picture, ResourceId, State};
 use self::watch::{Initial, LogWatch};
 use crate::environment::Environment;
 use crate::error::{CompactedDuring, Error, OBJECT_BYTES_MAX};
-use crate::interface::{
-    Backend, BoxFuture, Commit, Found, Freshness, Interface, Operation, Outcome, Stats,
-};
+use crate::interface::{Backend, BoxFuture, Commit, Found, Freshness, Interface, Operation, Outcome, Stats};
 use crate::key::{Key, ResourcePrefix};
 use crate::list::{ListRequest, Listing, ReadAt};
 use crate::revision::Revision;
@@ -64,15 +62,16 @@ impl MemoryBackend {
     /// Outside a tokio runtime.
     pub fn new(options: MemoryOptions, environment: Environment) -> Self {
         let micros = u64::try_from(environment.unix_time().as_micros()).unwrap_or(u64::MAX);
-        let first = options.first_revision.unwrap_or(Revision::new(micros));
+        let first = options.first_revision.unwrap_or_else(|| Revision::new(micros));
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(first)),
             options,
-            environment: environment.clone(),
+            environment,
             cursors: Mutex::default(),
             watchers: AtomicU64::new(0),
         });
-        environment.spawn(maintenance::run(Arc::downgrade(&shared), environment.clone()));
+        let environment = shared.environment.clone();
+        shared.environment.spawn(maintenance::run(Arc::downgrade(&shared), environment));
         Self { shared }
     }
 }

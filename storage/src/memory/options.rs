@@ -25,9 +25,9 @@ pub struct MemoryOptions {
 impl Default for MemoryOptions {
     fn default() -> Self {
         Self {
-            history_retention: Duration::from_secs(300),
+            history_retention: Duration::from_mins(5),
             history_bytes_max: 256 << 20,
-            cursor_deadline: Duration::from_secs(60),
+            cursor_deadline: Duration::from_mins(1),
             first_revision: None,
         }
     }

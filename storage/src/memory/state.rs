@@ -329,7 +329,9 @@ impl Keyspace {
             while chain.front().is_some_and(|version| version.revision < event.revision) {
                 chain.pop_front();
             }
-            if event.current.is_none() && chain.front().is_some_and(|version| version.revision == event.revision) {
+            if event.current.is_none()
+                && chain.front().is_some_and(|version| version.revision == event.revision)
+            {
                 chain.pop_front();
             }
             if chain.is_empty() {

@@ -86,9 +86,8 @@ impl WatchSource for LogWatch {
         if keyspace.dropped > self.position {
             return self.position;
         }
-        keyspace.events_after(self.position).next().map_or(state.revision.max(self.position), |event| {
-            event.revision.previous()
-        })
+        let next = keyspace.events_after(self.position).next();
+        next.map_or_else(|| state.revision.max(self.position), |event| event.revision.previous())
     }
 }
 

@@ -70,8 +70,8 @@ pub(super) fn decode(
     };
     identity.check(&document.value, body, is_served).map_err(ApiError::bad_request)?;
     let refused = |cause: &dyn std::fmt::Display| ApiError::bad_request(identity.undecodable(cause));
-    let (tree, findings) = codec::decode(target.resource.schema, identity, document.value)
-        .map_err(|error| refused(&error))?;
+    let (tree, findings) =
+        codec::decode(target.resource.schema, identity, document.value).map_err(|error| refused(&error))?;
     let findings = findings.with_duplicates(&document.duplicates);
     let warnings = findings.judge(validation).map_err(|strict| refused(&strict))?;
     Ok(sent(tree, warnings))

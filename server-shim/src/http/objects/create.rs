@@ -113,7 +113,7 @@ pub(super) async fn check_namespace_is_open(target: &Target) -> Result<(), ApiEr
         let message = format!("{} not found", namespace.qualified());
         return Err(ApiError::new(404, "NotFound", message).with(namespace.details()));
     };
-    if &*record.value.attributes().field("status.phase").unwrap_or_default() == "Terminating" {
+    if record.value.attributes().field("status.phase") == Some("Terminating") {
         return Err(terminating(target, &name));
     }
     Ok(())
@@ -141,7 +141,8 @@ async fn taken(target: &Target, is_generated: bool) -> ApiError {
         Err(error) => return error,
     };
     if is_generated {
-        let message = format!("{}, the server was not able to generate a unique name for the object", exists.message);
+        let message =
+            format!("{}, the server was not able to generate a unique name for the object", exists.message);
         return ApiError { message, ..exists };
     }
     if is_stored_terminating(target).await {

@@ -235,7 +235,7 @@ fn check_preconditions(target: &Target, options: &DeleteOptions, stored: &Record
 async fn dry_run(target: &Target, options: &DeleteOptions) -> Result<Deletion, Failure> {
     let key = target.key()?;
     let found = target.store.get(&key, Freshness::Latest).await?;
-    let stored = found.record.ok_or(Error::NotFound { key: key.clone() })?;
+    let stored = found.record.ok_or_else(|| Error::NotFound { key: key.clone() })?;
     Ok(match next_state(target, options, &stored)? {
         Update::Put { value, .. } => {
             Deletion::Held(Arc::new(Record { key, value, revision: stored.revision }))

@@ -17,7 +17,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`Error::FutureRevision`] with the time after which to come again, and the other errors of `read`.
-pub(super) async fn when_reached<T, R>(environment: &Environment, mut read: impl FnMut() -> R) -> Result<T, Error>
+pub(super) async fn when_reached<T, R>(
+    environment: &Environment,
+    mut read: impl FnMut() -> R,
+) -> Result<T, Error>
 where
     R: Future<Output = Result<T, Error>>,
 {

@@ -2,6 +2,7 @@
 
 mod body;
 mod create;
+mod data;
 mod delete;
 mod fresh;
 mod get;
@@ -50,7 +51,8 @@ where
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query());
     let shown = negotiate::negotiate_status(&parts.headers, parts.uri.query());
-    let call = Call { app, route, headers: parts.headers, query, raw_query: parts.uri.query().map(str::to_owned) };
+    let call =
+        Call { app, route, headers: parts.headers, query, raw_query: parts.uri.query().map(str::to_owned) };
     match call.dispatch(&parts.method, body).await {
         Ok(response) => response,
         Err(error) => response::error(&error, &shown),
@@ -75,10 +77,10 @@ impl Call {
         let subresource = self.route.subresource.as_deref().unwrap_or_default();
         let is_collection = self.route.name.is_none();
         match (method, subresource) {
-            (&Method::GET | &Method::HEAD, "scale") => self.get_scale().await,
-            (&Method::GET | &Method::HEAD, _) if self.is_watch() => self.watch().await,
-            (&Method::GET | &Method::HEAD, "") if is_collection => self.list().await,
-            (&Method::GET | &Method::HEAD, _) => self.get().await,
+            (&Method::GET, "scale") => self.get_scale().await,
+            (&Method::GET, _) if self.is_watch() => self.watch().await,
+            (&Method::GET, "") if is_collection => self.list().await,
+            (&Method::GET, _) => self.get().await,
             (&Method::POST, "") if is_collection => self.create(body::read(body).await?).await,
             (&Method::PUT, "scale") => self.put_scale(body::read(body).await?).await,
             (&Method::PUT, _) if !is_collection => self.put(body::read(body).await?).await,
@@ -148,7 +150,7 @@ impl Call {
         let sent = body::decode(&target, notation, &body, params.field_validation)?;
         let job = target.clone();
         let written = self.finish(async move { create::run(&job, sent, params).await }).await?;
-        respond_written(&target, &written, view, &negotiated)
+        respond_written(&target, &written, view, negotiated)
     }
 
     async fn put(self, body: Bytes) -> Result<Response<Body>, ApiError> {
@@ -159,7 +161,7 @@ impl Call {
         let sent = body::decode(&target, notation, &body, params.field_validation)?;
         let (job, half) = (target.clone(), self.half());
         let written = self.finish(async move { update::run(&job, sent, half, params).await }).await?;
-        respond_written(&target, &written, view, &negotiated)
+        respond_written(&target, &written, view, negotiated)
     }
 
     async fn patch(self, body: Bytes) -> Result<Response<Body>, ApiError> {
@@ -175,11 +177,11 @@ impl Call {
         let job = target.clone();
         if self.route.subresource.as_deref() == Some("scale") {
             let change = async move { scale::change(&job, &scale::Change::Patch(&patch), params).await };
-            return respond_json(StatusCode::OK, &self.finish(change).await?, &negotiated);
+            return respond_json(StatusCode::OK, &self.finish(change).await?, negotiated);
         }
         let half = self.half();
         let written = self.finish(async move { patch::run(&job, &patch, half, params).await }).await?;
-        respond_written(&target, &written, view, &negotiated)
+        respond_written(&target, &written, view, negotiated)
     }
 
     async fn delete(self, body: Bytes) -> Result<Response<Body>, ApiError> {
@@ -190,7 +192,7 @@ impl Call {
         let deletion = self.finish(async move { delete::run(&job, &options).await }).await?;
         match deletion {
             Deletion::Gone(record) if target.resource.kind != "Pod" => {
-                respond_json(StatusCode::OK, &success(&target, &record), &negotiated)
+                respond_json(StatusCode::OK, &success(&target, &record), negotiated)
             }
             Deletion::Gone(record) | Deletion::Held(record) => {
                 namespaces::finalize_later(&target, &record);
@@ -217,7 +219,7 @@ impl Call {
 
     async fn get_scale(self) -> Result<Response<Body>, ApiError> {
         let (negotiated, _) = self.negotiated(negotiate::Target::Object)?;
-        respond_json(StatusCode::OK, &scale::get(&self.target()?).await?, &negotiated)
+        respond_json(StatusCode::OK, &scale::get(&self.target()?).await?, negotiated)
     }
 
     async fn put_scale(self, body: Bytes) -> Result<Response<Body>, ApiError> {
@@ -225,9 +227,8 @@ impl Call {
         let target = self.target()?;
         let params = WriteParams::parse(&self.query, "UpdateOptions")?;
         let sent = scale::decode(&target, self.notation()?, &body)?;
-        let change =
-            async move { scale::change(&target, &scale::Change::Replace(&sent), params).await };
-        respond_json(StatusCode::OK, &self.finish(change).await?, &negotiated)
+        let change = async move { scale::change(&target, &scale::Change::Replace(&sent), params).await };
+        respond_json(StatusCode::OK, &self.finish(change).await?, negotiated)
     }
 
     fn notation(&self) -> Result<Notation, ApiError> {
@@ -254,18 +255,18 @@ fn respond_written(
     target: &Target,
     written: &Written,
     view: View,
-    negotiated: &Negotiated,
+    negotiated: Negotiated,
 ) -> Result<Response<Body>, ApiError> {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = response::rendered(status, view.object(target, &written.record)?.into(), negotiated);
+    let mut response = response::rendered(status, view.object(target, &written.record)?.into(), &negotiated);
     response::warn(&mut response, &written.warnings);
     Ok(response)
 }
 
-fn respond_json(status: StatusCode, json: &Json, negotiated: &Negotiated) -> Result<Response<Body>, ApiError> {
+fn respond_json(status: StatusCode, json: &Json, negotiated: Negotiated) -> Result<Response<Body>, ApiError> {
     let mut bytes = serde_json::to_vec(json).map_err(ApiError::internal)?;
     bytes.push(b'\n');
-    Ok(response::rendered(status, bytes.into(), negotiated))
+    Ok(response::rendered(status, bytes.into(), &negotiated))
 }
 
 /// The Status that tells of a deletion.
@@ -313,7 +314,8 @@ pub(crate) async fn delete_all(
     delete::collection(&target, &params, &DeleteOptions::at_once()).await?;
     let left = get::collection(&target, &params).await?;
     let left = watchkeep_storage::collect(left.cursor).await;
-    left.map(|records| records.len()).map_err(|error| target.error(&error, watchkeep_storage::StatusFor::List))
+    left.map(|records| records.len())
+        .map_err(|error| target.error(&error, watchkeep_storage::StatusFor::List))
 }
 
 /// Removes the finalizer by which a namespace waits for its content; that is its end, unless other
@@ -329,6 +331,7 @@ pub(crate) async fn release_namespace(app: &Arc<App>, name: &str) -> Result<(), 
     let demands = update::Demands {
         preconditions: watchkeep_storage::Preconditions::NONE,
         create_missing: false,
+        revision_required: false,
         half: Half::Main,
         dry_run: false,
     };

@@ -1,4 +1,4 @@
-//! The rules for names, labels, annotations and finalizers.
+//! The rules for names, labels, annotations, finalizers and owners.
 
 use serde_json::Value as Json;
 
@@ -29,7 +29,21 @@ pub(super) fn check(resource: &Resource, object: &Object) -> Vec<FieldError> {
     for finalizer in object.meta_texts("finalizers") {
         errors.extend(check_qualified("metadata.finalizers", finalizer));
     }
+    errors.extend(check_owners(object));
     errors
+}
+
+/// At most one owner can be the controller.
+fn check_owners(object: &Object) -> Option<FieldError> {
+    let owners = object.meta("ownerReferences")?;
+    let controllers =
+        owners.as_array()?.iter().filter(|owner| owner.get("controller") == Some(&Json::Bool(true)));
+    let names: Vec<_> = controllers.filter_map(|owner| owner.get("name")?.as_str()).collect();
+    let [first, second, ..] = names.as_slice() else { return None };
+    let detail = format!(
+        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
+    );
+    Some(FieldError::invalid("metadata.ownerReferences", owners.clone(), &detail))
 }
 
 fn entries<'a>(object: &'a Object, field: &str) -> impl Iterator<Item = (&'a str, &'a str)> {

@@ -51,9 +51,9 @@ impl Object {
 
     /// A value below the top, by JSON pointer.
     pub(crate) fn pointer(&self, path: &str) -> Option<&Json> {
-        let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
-        let top = self.0.get(first)?;
-        if rest.is_empty() { Some(top) } else { top.pointer(&format!("/{rest}")) }
+        let path = path.strip_prefix('/')?;
+        let (first, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        self.0.get(first)?.pointer(rest)
     }
 
     /// The object at a top-level field, made if there is none.

@@ -30,12 +30,8 @@ pub(super) async fn run(
 ) -> Result<Written, ApiError> {
     // The warnings of the last round.
     let warnings = Mutex::new(Vec::new());
-    let demands = Demands {
-        preconditions: Preconditions::NONE,
-        create_missing: false,
-        half,
-        dry_run: params.dry_run,
-    };
+    let demands =
+        Demands { preconditions: Preconditions::NONE, create_missing: false, half, dry_run: params.dry_run };
     let wanted = |stored: Option<&Record>| {
         let sent = apply(target, patch, stored, params.field_validation)?;
         *warnings.lock() = sent.warnings;
@@ -57,9 +53,8 @@ fn apply(
     let mut before = target.tree(stored)?;
     before.set_revision(stored.revision);
     let uid = before.meta_text("uid").to_owned();
-    let patched = patch
-        .apply(target.resource.schema, before.into_tree())
-        .map_err(|error| patch_error(&error))?;
+    let patched =
+        patch.apply(target.resource.schema, before.into_tree()).map_err(|error| patch_error(&error))?;
     let sent = decode(target, patch, patched, validation).map_err(|error| patch_error(&error))?;
     update::check_name(target, &sent.object)?;
     strategy::check_namespace(&target.resource, &sent.object, target.namespace.as_deref())?;

@@ -68,6 +68,7 @@ pub(super) async fn change(
     let demands = Demands {
         preconditions: Preconditions::NONE,
         create_missing: false,
+        revision_required: false,
         half: Half::Main,
         dry_run: params.dry_run,
     };

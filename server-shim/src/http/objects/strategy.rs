@@ -4,8 +4,8 @@
 use serde_json::{Value as Json, json};
 use watchkeep_storage::Environment;
 
-use super::names;
 use super::object::Object;
+use super::{data, names};
 use crate::http::error::ApiError;
 use crate::http::invalid::{FieldError, invalid_object};
 use crate::kinds::resource::{Resource, Scope};
@@ -107,7 +107,9 @@ pub(super) fn prepare_create(
         let required = FieldError::required("metadata.name", "name or generateName is required");
         return Err(invalid_object(resource, "", vec![required]));
     }
-    refuse(resource, &name, names::check(resource, object))
+    let mut errors = names::check(resource, object);
+    errors.extend(data::check(resource, object));
+    refuse(resource, &name, errors)
 }
 
 /// The status with which objects of a kind begin.
@@ -122,7 +124,8 @@ fn initial_status(kind: &str) -> Option<Json> {
 fn prepare_namespace(object: &mut Object) {
     let name = Json::from(object.meta_text("name"));
     object.set("spec", Some(json!({ "finalizers": ["kubernetes"] })));
-    super::object::object_mut(object.metadata_mut(), "labels").insert("kubernetes.io/metadata.name".to_owned(), name);
+    super::object::object_mut(object.metadata_mut(), "labels")
+        .insert("kubernetes.io/metadata.name".to_owned(), name);
 }
 
 /// Makes the new state of an object ready to replace the stored one.
@@ -152,7 +155,8 @@ pub(super) fn prepare_update(
     let name = stored.meta_text("name").to_owned();
     let mut errors = names::check(resource, object);
     errors.extend(check_finalizers(object, stored));
-    errors.extend(check_immutable(object, stored));
+    errors.extend(data::check_immutable(object, stored));
+    errors.extend(data::check(resource, object));
     refuse(resource, &name, errors)
 }
 
@@ -203,19 +207,6 @@ fn check_finalizers(object: &Object, stored: &Object) -> Option<FieldError> {
         list.join(", ")
     );
     Some(FieldError::forbidden("metadata.finalizers", &detail))
-}
-
-/// `immutable: true` of ConfigMaps and Secrets: the data cannot change, nor the mark be taken back.
-fn check_immutable(object: &Object, stored: &Object) -> Vec<FieldError> {
-    if stored.get("immutable") != Some(&Json::Bool(true)) {
-        return Vec::new();
-    }
-    let detail = "field is immutable when `immutable` is set";
-    ["immutable", "data", "binaryData"]
-        .into_iter()
-        .filter(|field| object.get(field) != stored.get(field))
-        .map(|field| FieldError::forbidden(field, detail))
-        .collect()
 }
 
 /// Marks an object as being deleted, from `now` and `grace_seconds` on. Whether that changed it.

@@ -57,7 +57,8 @@ impl Target {
         name: Option<String>,
     ) -> Result<Self, ApiError> {
         let name = name.unwrap_or_default();
-        let store = app.store(resource).map_err(|error| storage_error(resource, &name, &error, StatusFor::Get))?;
+        let store =
+            app.store(resource).map_err(|error| storage_error(resource, &name, &error, StatusFor::Get))?;
         Ok(Self {
             app: Arc::clone(app),
             resource: Arc::clone(resource),

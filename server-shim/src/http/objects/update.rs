@@ -30,13 +30,14 @@ pub(super) async fn run(
     check_name(target, &sent.object)?;
     strategy::check_namespace(&target.resource, &sent.object, target.namespace.as_deref())?;
     let rules = target.resource.writes;
-    if sent.resource_version.is_empty() && !rules.unconditional_update {
-        return Err(revision_required(target));
-    }
     let uid = sent.object.meta_text("uid");
     let demands = Demands {
-        preconditions: Preconditions { uid: (!uid.is_empty()).then(|| uid.to_owned()), resource_version: None },
+        preconditions: Preconditions {
+            uid: (!uid.is_empty()).then(|| uid.to_owned()),
+            resource_version: None,
+        },
         create_missing: rules.create_on_update && half == Half::Main,
+        revision_required: !rules.unconditional_update,
         half,
         dry_run: params.dry_run,
     };
@@ -54,6 +55,8 @@ pub(super) struct Demands {
     pub(super) preconditions: Preconditions,
     /// Whether a missing object is created.
     pub(super) create_missing: bool,
+    /// Whether an existing object can only be changed by a client that says which revision it has seen.
+    pub(super) revision_required: bool,
     /// The half that may change.
     pub(super) half: Half,
     /// Whether nothing is to be stored.
@@ -129,8 +132,12 @@ fn next_state(
         let value = create::value_for_update(target, object)?;
         return Ok(Update::Put { value, ttl: create::ttl(target) });
     };
+    if demands.revision_required && resource_version.is_empty() {
+        return Err(revision_required(target).into());
+    }
     if !resource_version.is_empty() && resource_version != record.revision.to_string() {
-        let text = "the object has been modified; please apply your changes to the latest version and try again";
+        let text =
+            "the object has been modified; please apply your changes to the latest version and try again";
         return Err(target.conflict(text).into());
     }
     let stored = target.tree(record)?;

@@ -48,9 +48,9 @@ impl View {
                 let include = include.map_err(|error| ApiError::bad_request(error.to_string()))?;
                 Self::Table(version, include)
             }
-            Some(Transform::PartialObjectMetadata(version) | Transform::PartialObjectMetadataList(version)) => {
-                Self::Metadata(version)
-            }
+            Some(
+                Transform::PartialObjectMetadata(version) | Transform::PartialObjectMetadataList(version),
+            ) => Self::Metadata(version),
         })
     }
 
@@ -202,7 +202,12 @@ impl ListWriter {
     ///
     /// # Errors
     /// 500 if what is stored is no JSON.
-    pub(super) fn item(&mut self, target: &Target, record: &Record, out: &mut Vec<u8>) -> Result<(), ApiError> {
+    pub(super) fn item(
+        &mut self,
+        target: &Target,
+        record: &Record,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ApiError> {
         if let Some(table) = &mut self.table {
             return write_row(table, target, record, record.revision, out);
         }
@@ -255,16 +260,11 @@ pub(super) fn list(
 fn write_list_head(kind: &str, api_version: &str, metadata: &ListMetadata, out: &mut Vec<u8>) {
     let ListMetadata { revision, continue_token, remaining } = metadata;
     // Kinds, versions and tokens hold nothing that JSON has to escape.
-    let mut head = format!(
-        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{{\"resourceVersion\":\"{revision}\""
+    let next = continue_token.as_ref().map(|token| format!(",\"continue\":\"{token}\"")).unwrap_or_default();
+    let remaining = remaining.map(|count| format!(",\"remainingItemCount\":{count}")).unwrap_or_default();
+    let head = format!(
+        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{{\"resourceVersion\":\"{revision}\"{next}{remaining}}},\"items\":["
     );
-    if let Some(token) = continue_token {
-        head.push_str(&format!(",\"continue\":\"{token}\""));
-    }
-    if let Some(remaining) = remaining {
-        head.push_str(&format!(",\"remainingItemCount\":{remaining}"));
-    }
-    head.push_str("},\"items\":[");
     out.extend_from_slice(head.as_bytes());
 }
 
@@ -310,13 +310,6 @@ impl EventView {
         Ok(())
     }
 
-    /// Appends the event that ends a watch with an error.
-    pub(super) fn write_error(&self, error: &ApiError, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"type\":\"ERROR\",\"object\":");
-        out.extend_from_slice(&error.to_json());
-        out.extend_from_slice(b"}\n");
-    }
-
     fn write_object(
         &mut self,
         target: &Target,
@@ -346,7 +339,15 @@ impl EventView {
             View::Metadata(version) => ("PartialObjectMetadata", version.api_version()),
             View::Whole | View::Table(..) => (resource.kind, resource.api_version),
         };
-        let text = format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata}}}");
+        let text =
+            format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata}}}");
         out.extend_from_slice(text.as_bytes());
     }
+}
+
+/// Appends the event that ends a watch with an error. It is a plain Status in every view.
+pub(super) fn write_error(error: &ApiError, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\":\"ERROR\",\"object\":");
+    out.extend_from_slice(&error.to_json());
+    out.extend_from_slice(b"}\n");
 }

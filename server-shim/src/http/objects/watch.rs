@@ -14,17 +14,17 @@ use watchkeep_storage::{Bookmark, Error, Revision, StatusFor, WatchEvent, Watche
 
 use super::fresh::when_reached;
 use super::target::Target;
-use super::view::EventView;
+use super::view::{EventView, write_error};
 use crate::http::error::ApiError;
 use crate::http::params::ReadParams;
 use crate::http::response::{Body, BoxError};
 
 /// How long a watch lasts whose client does not say: at least this, at most twice as long, so that the
 /// watches of many clients do not end together. As the reference's.
-const TIMEOUT_MIN: Duration = Duration::from_secs(1800);
+const TIMEOUT_MIN: Duration = Duration::from_mins(30);
 
 /// How often a client that allows bookmarks gets one.
-const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long before the end of a watch a client that allows bookmarks gets a last one.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
@@ -123,7 +123,8 @@ impl Stream for EventStream {
             this.write_error(&error, &mut chunk);
             return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
         }
-        let ended = this.end.as_mut().poll(context).is_ready() || this.draining.as_mut().poll(context).is_ready();
+        let ended =
+            this.end.as_mut().poll(context).is_ready() || this.draining.as_mut().poll(context).is_ready();
         if ended {
             // A clean end: the client comes again with the revision that it has seen.
             this.watcher = None;
@@ -170,12 +171,12 @@ impl EventStream {
         });
         if let Err(error) = self.view.write(&self.target, event, chunk) {
             self.watcher = None;
-            self.view.write_error(&error, chunk);
+            write_error(&error, chunk);
         }
     }
 
     fn write_error(&self, error: &Error, chunk: &mut Vec<u8>) {
-        self.view.write_error(&self.target.error(error, StatusFor::Watch), chunk);
+        write_error(&self.target.error(error, StatusFor::Watch), chunk);
     }
 
     /// A reader that history has passed comes again and is told then; other errors are told at once.

@@ -5,6 +5,10 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 
+/// A subresource of namespaces.
+const FINALIZE: &[Subresource] =
+    &[Subresource { name: "finalize", group: "", version: "", kind: "Namespace", verbs: &["update"] }];
+
 /// A route in words: `RESOURCE namespace name subresource`, or the variant.
 fn show(route: Route) -> String {
     match route {
@@ -58,8 +62,6 @@ fn a_namespace_is_an_object_and_a_scope() {
             ("/api/v1/namespaces/x/namespaces/y", "NotFoundStatus"),
         ],
     );
-    const FINALIZE: &[Subresource] =
-        &[Subresource { name: "finalize", group: "", version: "", kind: "Namespace", verbs: &["update"] }];
     let built_in = ResourceTable::built_in();
     let namespaces = built_in.resource("", "v1", "namespaces").unwrap();
     let extended = Resource { subresources: FINALIZE, ..Resource::clone(namespaces) };
