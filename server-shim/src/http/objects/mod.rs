@@ -328,13 +328,7 @@ pub(crate) async fn release_namespace(app: &Arc<App>, name: &str) -> Result<(), 
     let missing = || ApiError::internal("namespaces are not in the resource table");
     let resource = table.resource("", "v1", "namespaces").ok_or_else(missing)?;
     let target = Target::new(app, resource, None, Some(name.to_owned()))?;
-    let demands = update::Demands {
-        preconditions: watchkeep_storage::Preconditions::NONE,
-        create_missing: false,
-        revision_required: false,
-        half: Half::Main,
-        dry_run: false,
-    };
+    let demands = update::Demands::none(Half::Main, false);
     let released = |stored: Option<&watchkeep_storage::Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing namespace was updated"))?;
         let mut object = target.tree(stored)?;

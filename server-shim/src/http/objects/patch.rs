@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use serde_json::Value as Json;
-use watchkeep_storage::{Preconditions, Record};
+use watchkeep_storage::Record;
 
 use super::body::{self, Sent};
 use super::create::Written;
@@ -30,8 +30,7 @@ pub(super) async fn run(
 ) -> Result<Written, ApiError> {
     // The warnings of the last round.
     let warnings = Mutex::new(Vec::new());
-    let demands =
-        Demands { preconditions: Preconditions::NONE, create_missing: false, half, dry_run: params.dry_run };
+    let demands = Demands::none(half, params.dry_run);
     let wanted = |stored: Option<&Record>| {
         let sent = apply(target, patch, stored, params.field_validation)?;
         *warnings.lock() = sent.warnings;

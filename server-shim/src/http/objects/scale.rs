@@ -1,7 +1,7 @@
 //! The subresource `scale`: the number of replicas, without the rest of the object.
 
 use serde_json::{Value as Json, json};
-use watchkeep_storage::{Error, Freshness, Preconditions, Record, StatusFor};
+use watchkeep_storage::{Error, Freshness, Record, StatusFor};
 
 use super::body::{self, Notation};
 use super::object::Object;
@@ -65,13 +65,7 @@ pub(super) async fn change(
     change: &Change<'_>,
     params: WriteParams,
 ) -> Result<Json, ApiError> {
-    let demands = Demands {
-        preconditions: Preconditions::NONE,
-        create_missing: false,
-        revision_required: false,
-        half: Half::Main,
-        dry_run: params.dry_run,
-    };
+    let demands = Demands::none(Half::Main, params.dry_run);
     let wanted = |stored: Option<&Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing object has no scale"))?;
         let scale = of_record(target, stored)?;

@@ -63,6 +63,19 @@ pub(super) struct Demands {
     pub(super) dry_run: bool,
 }
 
+impl Demands {
+    /// Any existing object, in any state.
+    pub(super) fn none(half: Half, dry_run: bool) -> Self {
+        Self {
+            preconditions: Preconditions::NONE,
+            create_missing: false,
+            revision_required: false,
+            half,
+            dry_run,
+        }
+    }
+}
+
 /// The state that a request wants, given the stored one.
 pub(super) struct Wanted {
     /// The object.
