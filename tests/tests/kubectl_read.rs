@@ -2,7 +2,8 @@
 //! tells about itself.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-use watchkeep_tests::fixture::{config_map, config_map_with, deployment, together};
+
+use watchkeep_tests::fixture::{config_map, config_map_with, deployment, namespace, together};
 use watchkeep_tests::scope::Scope;
 
 /// The cells of a table's lines.
@@ -66,11 +67,7 @@ fn a_list_has_what_the_selectors_select_in_the_order_of_names() {
 fn all_namespaces_are_listed_with_their_names() {
     let kubectl = Scope::of_newest("everywhere");
     kubectl.ok_with("create -f -", &config_map_with("name: here, labels: {test: everywhere}", &[]));
-    kubectl.ok_with(
-        "create -f -",
-        "apiVersion: v1\nkind: Namespace\nmetadata: {name: everywhere-else}\n---\n\
-         apiVersion: v1\nkind: List\nitems: []\n",
-    );
+    kubectl.ok_with("create -f -", &namespace("everywhere-else"));
     let there = kubectl.kubectl().run_with_input(
         ["create", "-n", "everywhere-else", "-f", "-"],
         &config_map_with("name: there, labels: {test: everywhere}", &[]),
