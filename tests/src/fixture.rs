@@ -16,7 +16,7 @@ pub fn config_map_with(metadata: &str, data: &[(&str, &str)]) -> String {
         manifest.push_str("data:\n");
     }
     for (key, value) in data {
-        let _ = writeln!(manifest, "  {key}: '{value}'");
+        let _ = writeln!(manifest, "  '{key}': '{value}'");
     }
     manifest
 }
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn data_are_strings_whatever_they_look_like() {
-        let manifest = config_map("a", &[("number", "1"), ("truth", "yes")]);
-        let expected = "data:\n  number: '1'\n  truth: 'yes'\n";
+        let manifest = config_map("a", &[("n", "1"), ("truth", "yes")]);
+        let expected = "data:\n  'n': '1'\n  'truth': 'yes'\n";
         assert!(manifest.ends_with(expected), "{manifest}");
         assert!(!config_map("a", &[]).contains("\ndata"));
     }

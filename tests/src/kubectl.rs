@@ -232,6 +232,12 @@ impl Watch {
         self.process.is_silent(during)
     }
 
+    /// Reads its log, within [`LINE_TIMEOUT`], up to the first line that has `text` in it: `-v=6` writes one
+    /// for each answer.
+    pub fn log_line_with(&self, text: &str) -> Result<String, KubectlError> {
+        Ok(self.process.stderr_line_with(text, LINE_TIMEOUT)?)
+    }
+
     /// Waits, within [`COMMAND_TIMEOUT`], until it ends by itself. The output is what no
     /// [`Watch::next_line`] has read.
     pub fn finish(self) -> Result<Output, KubectlError> {

@@ -126,6 +126,25 @@ impl Process {
         self.stdout.recv_timeout(during) == Err(RecvTimeoutError::Timeout)
     }
 
+    /// Reads stderr, within the bound, up to the first line that has `text` in it, and returns that line.
+    pub fn stderr_line_with(&self, text: &str, within: Duration) -> Result<String, ProcessError> {
+        let deadline = Deadline::after(within);
+        let mut read = String::new();
+        loop {
+            let process = || self.name.clone();
+            match self.stderr.recv_timeout(deadline.left()) {
+                Ok(line) if line.contains(text) => return Ok(line),
+                Ok(line) => read.push_str(&line),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(ProcessError::TimedOut { process: process(), waited: within, stderr: read });
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(ProcessError::Ended { process: process(), stderr: read });
+                }
+            }
+        }
+    }
+
     /// What came on stderr since the last call.
     pub fn stderr_so_far(&self) -> String {
         self.stderr.try_iter().collect()
@@ -289,6 +308,18 @@ mod tests {
         let process = Process::start(&mut shell("echo now; exec sleep 600")).unwrap();
         assert_eq!(process.next_line(SOON).unwrap(), "now");
         assert!(process.is_silent(Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn stderr_is_read_up_to_the_awaited_line() {
+        let process =
+            Process::start(&mut shell("echo a >&2; echo bc >&2; echo d >&2; exec sleep 600")).unwrap();
+        assert_eq!(process.stderr_line_with("c", SOON).unwrap(), "bc\n");
+        let error = process.stderr_line_with("c", Duration::from_millis(200)).unwrap_err();
+        assert!(matches!(&error, ProcessError::TimedOut { stderr, .. } if stderr == "d\n"), "{error}");
+        let process = Process::start(&mut shell("echo gone >&2")).unwrap();
+        let error = process.stderr_line_with("c", SOON).unwrap_err();
+        assert!(matches!(&error, ProcessError::Ended { stderr, .. } if stderr == "gone\n"), "{error}");
     }
 
     #[test]

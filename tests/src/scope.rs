@@ -70,6 +70,16 @@ impl Scope {
         Self::new(test, newest(), &shared.kubeconfig.clone(), Some(shared))
     }
 
+    /// One scope for each of the oldest, a middle and the newest kubectl, on a given server.
+    ///
+    /// # Panics
+    ///
+    /// As [`Scope::of_each`].
+    pub fn of_each_on(server: &Server, test: &str) -> Vec<Self> {
+        let kubectls = oldest_middle_newest().unwrap_or_else(failed).into_iter();
+        kubectls.map(|kubectl| Self::new(test, kubectl, server.kubeconfig(), None)).collect()
+    }
+
     /// A scope of the newest kubectl on a given server.
     ///
     /// # Panics
@@ -145,7 +155,7 @@ impl Scope {
     ///
     /// When it fails.
     pub fn ok(&self, line: &str) -> String {
-        succeeded(line, self.run(line))
+        succeeded(line, &self.run(line))
     }
 
     /// As [`Scope::ok`], with input.
@@ -154,7 +164,7 @@ impl Scope {
     ///
     /// When it fails.
     pub fn ok_with(&self, line: &str, input: &str) -> String {
-        succeeded(line, self.kubectl.run_with_input(self.words(line), input).unwrap_or_else(failed))
+        succeeded(line, &self.kubectl.run_with_input(self.words(line), input).unwrap_or_else(failed))
     }
 
     /// Runs a command that must fail with status 1, and returns its stderr.
@@ -163,7 +173,7 @@ impl Scope {
     ///
     /// When it does not.
     pub fn fails(&self, line: &str) -> String {
-        refused(line, self.run(line))
+        refused(line, &self.run(line))
     }
 
     /// As [`Scope::fails`], with input.
@@ -172,7 +182,7 @@ impl Scope {
     ///
     /// When it does not fail with status 1.
     pub fn fails_with(&self, line: &str, input: &str) -> String {
-        refused(line, self.kubectl.run_with_input(self.words(line), input).unwrap_or_else(failed))
+        refused(line, &self.kubectl.run_with_input(self.words(line), input).unwrap_or_else(failed))
     }
 
     /// Starts a command that goes on.
@@ -205,16 +215,17 @@ fn newest() -> Installed {
     newest.unwrap_or_else(|| panic!("the list of kubectls is empty"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it ends a Result, as the closure of unwrap_or_else")]
 fn failed<T>(error: KubectlError) -> T {
     panic!("{error}")
 }
 
-fn succeeded(line: &str, output: Output) -> String {
+fn succeeded(line: &str, output: &Output) -> String {
     assert!(output.status.success(), "kubectl {line}: {output:#?}");
     output.stdout.trim_end().to_owned()
 }
 
-fn refused(line: &str, output: Output) -> String {
+fn refused(line: &str, output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "kubectl {line}: {output:#?}");
     output.stderr.trim_end().to_owned()
 }

@@ -38,8 +38,8 @@ fn an_apply_removes_what_left_the_manifest_and_keeps_what_others_set() {
         let side = r#"{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"s:1"}]}}}}"#;
         kubectl.ok(&format!("patch deploy web -p '{side}'"));
         kubectl.ok_with("apply -f -", &deployment("web", 1, "i:2"));
-        let containers = kubectl
-            .field("deploy/web", r#"{range .spec.template.spec.containers[*]}{.name}={.image} {end}"#);
+        let containers =
+            kubectl.field("deploy/web", r#"{range .spec.template.spec.containers[*]}{.name}={.image} {end}"#);
         let mut containers: Vec<_> = containers.split_whitespace().collect();
         containers.sort_unstable();
         assert_eq!(containers, ["main=i:2", "side=s:1"]);

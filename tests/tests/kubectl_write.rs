@@ -35,7 +35,10 @@ fn the_three_types_of_patch_change_a_deployment() {
         assert_eq!(kubectl.field("deploy/web", "{.metadata.generation}"), "4");
 
         let failed = kubectl.fails(&format!("patch deploy web --type=json -p '{operations}'"));
-        assert!(failed.contains("the server rejected our request due to an error in our request"), "{failed}");
+        assert!(
+            failed.contains("the server rejected our request due to an error in our request"),
+            "{failed}"
+        );
     }
 }
 
@@ -70,8 +73,10 @@ fn scale_changes_the_replicas_and_nothing_else() {
         let error = kubectl.fails("scale deployment web --current-replicas=3 --replicas=7");
         assert_eq!(error, "error: Expected replicas to be 3, was 5");
         assert_eq!(
-            kubectl
-                .field("deploy/web", "{.spec.replicas} {.spec.template.spec.containers[0].image} {.metadata.generation}"),
+            kubectl.field(
+                "deploy/web",
+                "{.spec.replicas} {.spec.template.spec.containers[0].image} {.metadata.generation}"
+            ),
             "5 i:1 3"
         );
         let raw = format!("/apis/apps/v1/namespaces/{}/deployments/web/scale", kubectl.namespace());
@@ -103,7 +108,8 @@ fn a_dry_run_on_the_server_changes_nothing() {
 
     kubectl.ok_with("create -f -", &config_map("one", &[("n", "1")]));
     let version = kubectl.field("cm/one", "{.metadata.resourceVersion}");
-    let patched = kubectl.ok(r#"patch cm one --dry-run=server -p '{"data":{"n":"2"}}' -o jsonpath='{.data.n}'"#);
+    let patched =
+        kubectl.ok(r#"patch cm one --dry-run=server -p '{"data":{"n":"2"}}' -o jsonpath='{.data.n}'"#);
     assert_eq!(patched, "2");
     assert_eq!(kubectl.ok("label cm one a=b --dry-run=server"), "configmap/one labeled (server dry run)");
     assert!(kubectl.ok("delete cm one --dry-run=server").contains("(server dry run)"));
@@ -162,5 +168,8 @@ fn a_status_changes_only_through_its_subresource() {
     assert_eq!(kubectl.field("deploy/web", "{.status.replicas}"), "");
     let both = r#"{"status":{"replicas":7},"spec":{"replicas":9}}"#;
     kubectl.ok(&format!("patch deploy web --subresource=status --type=merge -p '{both}'"));
-    assert_eq!(kubectl.field("deploy/web", "{.status.replicas} {.spec.replicas} {.metadata.generation}"), "7 1 1");
+    assert_eq!(
+        kubectl.field("deploy/web", "{.status.replicas} {.spec.replicas} {.metadata.generation}"),
+        "7 1 1"
+    );
 }

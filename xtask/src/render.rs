@@ -143,15 +143,17 @@ fn resource_literal(resource: &Resource) -> String {
 }
 
 fn subresources(resource: &Resource) -> String {
-    let entry = |name: &str, group: &str, version: &str, kind: &str| {
+    let entry = |name: &str, group: &str, version: &str, kind: &str, verbs: &str| {
         format!(
             "\n            Subresource {{ name: \"{name}\", group: \"{group}\", version: \"{version}\", \
-             kind: \"{kind}\", verbs: &[\"get\", \"patch\", \"update\"] }},"
+             kind: \"{kind}\", verbs: &[{verbs}] }},"
         )
     };
-    let scale = resource.facts.scale.then(|| entry("scale", "autoscaling", "v1", "Scale"));
-    let status = resource.has_status.then(|| entry("status", "", "", &resource.kind));
-    let entries: String = scale.into_iter().chain(status).collect();
+    let all = r#""get", "patch", "update""#;
+    let finalize = resource.facts.finalize.then(|| entry("finalize", "", "", &resource.kind, r#""update""#));
+    let scale = resource.facts.scale.then(|| entry("scale", "autoscaling", "v1", "Scale", all));
+    let status = resource.has_status.then(|| entry("status", "", "", &resource.kind, all));
+    let entries: String = finalize.into_iter().chain(scale).chain(status).collect();
     if entries.is_empty() { "&[]".to_owned() } else { format!("&[{entries}\n        ]") }
 }
 

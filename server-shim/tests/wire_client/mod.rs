@@ -91,6 +91,14 @@ impl Wire {
         Answer::read(stream).await
     }
 
+    /// As [`Wire::raw`], and says that nothing follows: for bytes that may be no whole request.
+    pub(crate) async fn raw_and_close(&self, bytes: &[u8]) -> Option<Answer> {
+        let mut stream = self.connect().await;
+        let _ = stream.write_all(bytes).await;
+        let _ = stream.shutdown().await;
+        Answer::read(stream).await
+    }
+
     /// Sends one request with these header lines and this body, on a connection of its own.
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
         let bytes = request(method, path, &[headers, &["Connection: close"]].concat(), body);

@@ -63,18 +63,26 @@ pub(super) fn decode(
 ) -> Result<Sent, ApiError> {
     let identity = identity(target);
     let document = parse(identity.kind, notation, body)?;
-    let table = target.app.table.load();
-    let is_served = |sent: &Identity<'_>| {
-        let (group, version) = sent.api_version.split_once('/').unwrap_or(("", sent.api_version));
-        table.resource_of_kind(group, version, sent.kind).is_some()
-    };
-    identity.check(&document.value, body, is_served).map_err(ApiError::bad_request)?;
+    check_identity(target, &document.value, body)?;
     let refused = |cause: &dyn std::fmt::Display| ApiError::bad_request(identity.undecodable(cause));
     let (tree, findings) =
         codec::decode(target.resource.schema, identity, document.value).map_err(|error| refused(&error))?;
     let findings = findings.with_duplicates(&document.duplicates);
     let warnings = findings.judge(validation).map_err(|strict| refused(&strict))?;
     Ok(sent(tree, warnings))
+}
+
+/// An object must be of the target's kind; `body` is where it comes from.
+///
+/// # Errors
+/// 400 with the reference's messages.
+pub(super) fn check_identity(target: &Target, object: &Json, body: &[u8]) -> Result<(), ApiError> {
+    let table = target.app.table.load();
+    let is_served = |sent: &Identity<'_>| {
+        let (group, version) = sent.api_version.split_once('/').unwrap_or(("", sent.api_version));
+        table.resource_of_kind(group, version, sent.kind).is_some()
+    };
+    identity(target).check(object, body, is_served).map_err(ApiError::bad_request)
 }
 
 /// The kind that an object has to be.

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
-use watchkeep_storage::{
-    Error, Freshness, ListOptions, Record, StatusFor, Update, UpdateOptions, Updated, collect,
-    guaranteed_update, list,
-};
+use watchkeep_storage::{Error, ListOptions, Preconditions, Record, StatusFor, collect, list};
 
 use super::body::{self, Notation};
 use super::object::Object;
+use super::settle::{Decision, Settled, Terms, settle};
 use super::strategy;
 use super::target::{Failure, Target};
+use crate::codec::{self, Identity};
 use crate::http::error::{ApiError, Details};
 use crate::http::invalid::{FieldError, invalid_options};
 use crate::http::params::{Query, ReadParams};
+use crate::kinds::generated::fields::META_V1_DELETE_OPTIONS;
 
 /// Namespaces without which a cluster does not work.
 const PROTECTED_NAMESPACES: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -30,8 +30,6 @@ const COLLECTION_PAGE: i64 = 500;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct DeleteOptions {
-    kind: Option<String>,
-    api_version: Option<String>,
     grace_period_seconds: Option<i64>,
     preconditions: Option<SentPreconditions>,
     orphan_dependents: Option<bool>,
@@ -84,20 +82,26 @@ impl DeleteOptions {
             return Ok(Self::default());
         }
         let document = body::parse("DeleteOptions", notation, bytes)?;
-        if document.value.is_null() {
-            return Ok(Self::default());
-        }
-        let options: Self = serde_json::from_value(document.value)
-            .map_err(|error| ApiError::bad_request(format!("unable to decode DeleteOptions: {error}")))?;
-        match options.kind.as_deref() {
-            None | Some("" | "DeleteOptions") => Ok(options),
-            Some(kind) => {
-                let version = options.api_version.as_deref().unwrap_or_default();
-                Err(ApiError::bad_request(format!(
-                    "no kind {kind:?} is registered for version {version:?} in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\""
-                )))
+        match &document.value {
+            Json::Object(_) => {}
+            Json::Null => return Ok(Self::default()),
+            other => {
+                return Err(ApiError::bad_request(format!(
+                    "unable to decode DeleteOptions: {other} is no object"
+                )));
             }
         }
+        let kind = document.value.get("kind").and_then(Json::as_str).unwrap_or_default().to_owned();
+        if !matches!(kind.as_str(), "" | "DeleteOptions") {
+            let version = document.value.get("apiVersion").and_then(Json::as_str).unwrap_or_default();
+            return Err(ApiError::bad_request(format!(
+                "no kind {kind:?} is registered for version {version:?} in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\""
+            )));
+        }
+        let identity = Identity { api_version: "v1", kind: "DeleteOptions" };
+        let (tree, _) = codec::decode(&META_V1_DELETE_OPTIONS, identity, document.value)
+            .map_err(|error| ApiError::bad_request(format!("unable to decode DeleteOptions: {error}")))?;
+        serde_json::from_value(tree).map_err(ApiError::internal)
     }
 
     fn check(&self) -> Result<(), ApiError> {
@@ -147,32 +151,23 @@ pub(super) async fn run(target: &Target, options: &DeleteOptions) -> Result<Dele
         let message = format!("{} is forbidden: this namespace may not be deleted", target.qualified());
         return Err(ApiError::new(403, "Forbidden", message).with(target.details()));
     }
-    let key = target.key()?;
-    let decide = |stored: Option<Arc<Record>>| {
-        let update = stored.map_or_else(
-            || Err(Error::NotFound { key: key.clone() }.into()),
-            |stored| next_state(target, options, &stored),
-        );
-        std::future::ready(update)
+    let terms =
+        Terms { preconditions: Preconditions::NONE, create_missing: false, dry_run: options.is_dry_run() };
+    let decide = |stored: Option<&Record>| match stored {
+        Some(stored) => next_state(target, options, stored),
+        None => Err(Error::NotFound { key: target.key()? }.into()),
     };
-    let failed = |failure| target.failure(failure, StatusFor::Delete);
-    if options.is_dry_run() {
-        return dry_run(target, options).await.map_err(failed);
-    }
-    let updated = guaranteed_update(&*target.store, &key, UpdateOptions::default(), decide);
-    match updated.await.map_err(failed)? {
-        Updated::Stored(record) => Ok(Deletion::Held(record)),
-        Updated::Deleted { previous: Some(previous), revision } => {
-            Ok(Deletion::Gone(Arc::new(Record { revision, ..Arc::unwrap_or_clone(previous) })))
+    match settle(target, terms, decide).await {
+        Ok(Settled::Stored { record, .. }) => Ok(Deletion::Held(record)),
+        Ok(Settled::Gone { last, deleted }) => {
+            Ok(Deletion::Gone(Arc::new(Record { revision: deleted, ..last })))
         }
-        Updated::Deleted { previous: None, .. } => {
-            Err(target.error(&Error::NotFound { key }, StatusFor::Delete))
-        }
+        Err(failure) => Err(target.failure(failure, StatusFor::Delete)),
     }
 }
 
 /// What becomes of a stored object: it goes at once, or is marked as going.
-fn next_state(target: &Target, options: &DeleteOptions, stored: &Record) -> Result<Update, Failure> {
+fn next_state(target: &Target, options: &DeleteOptions, stored: &Record) -> Result<Decision, Failure> {
     check_preconditions(target, options, stored)?;
     let mut object = target.tree(stored)?;
     if let Some(finalizer) = options.finalizer()
@@ -184,13 +179,11 @@ fn next_state(target: &Target, options: &DeleteOptions, stored: &Record) -> Resu
     }
     let grace = grace_seconds(target, options, &object);
     strategy::mark_terminating(&target.resource, &mut object, grace, &target.app.environment);
-    if strategy::is_finished(&target.resource, &object) {
-        return Ok(Update::Delete);
-    }
+    let is_gone = strategy::is_finished(&target.resource, &object);
     if target.resource.kind == "Namespace" {
         object.object_mut("status").insert("phase".to_owned(), Json::from("Terminating"));
     }
-    Ok(Update::Put { value: target.value(object)?, ttl: super::create::ttl(target) })
+    Ok(Decision { value: target.value(object)?, is_gone })
 }
 
 /// For how long the object may go on. Only scheduled pods do.
@@ -230,18 +223,6 @@ fn check_preconditions(target: &Target, options: &DeleteOptions, stored: &Record
         )));
     }
     Ok(())
-}
-
-async fn dry_run(target: &Target, options: &DeleteOptions) -> Result<Deletion, Failure> {
-    let key = target.key()?;
-    let found = target.store.get(&key, Freshness::Latest).await?;
-    let stored = found.record.ok_or_else(|| Error::NotFound { key: key.clone() })?;
-    Ok(match next_state(target, options, &stored)? {
-        Update::Put { value, .. } => {
-            Deletion::Held(Arc::new(Record { key, value, revision: stored.revision }))
-        }
-        Update::Delete => Deletion::Gone(stored),
-    })
 }
 
 /// Deletes the objects of a collection that match the parameters. Returns them as they were.

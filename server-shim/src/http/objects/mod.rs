@@ -11,6 +11,7 @@ mod names;
 pub(crate) mod object;
 mod patch;
 mod scale;
+mod settle;
 mod strategy;
 pub(crate) mod target;
 mod update;
@@ -109,6 +110,7 @@ impl Call {
     fn half(&self) -> Half {
         match self.route.subresource.as_deref() {
             Some("status") => Half::Status,
+            Some("finalize") => Half::Finalizers,
             _ => Half::Main,
         }
     }
@@ -328,7 +330,7 @@ pub(crate) async fn release_namespace(app: &Arc<App>, name: &str) -> Result<(), 
     let missing = || ApiError::internal("namespaces are not in the resource table");
     let resource = table.resource("", "v1", "namespaces").ok_or_else(missing)?;
     let target = Target::new(app, resource, None, Some(name.to_owned()))?;
-    let demands = update::Demands::none(Half::Main, false);
+    let demands = update::Demands::none(Half::Finalizers, false);
     let released = |stored: Option<&watchkeep_storage::Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing namespace was updated"))?;
         let mut object = target.tree(stored)?;

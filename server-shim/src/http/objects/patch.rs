@@ -54,6 +54,7 @@ fn apply(
     let uid = before.meta_text("uid").to_owned();
     let patched =
         patch.apply(target.resource.schema, before.into_tree()).map_err(|error| patch_error(&error))?;
+    body::check_identity(target, &patched, &[])?;
     let sent = decode(target, patch, patched, validation).map_err(|error| patch_error(&error))?;
     update::check_name(target, &sent.object)?;
     strategy::check_namespace(&target.resource, &sent.object, target.namespace.as_deref())?;

@@ -10,10 +10,14 @@ use super::strategy::Half;
 use super::target::Target;
 use super::update::{self, Demands, Wanted};
 use crate::codec::patch::Patch;
+use crate::codec::{self, Identity};
 use crate::http::error::ApiError;
 use crate::http::invalid::{FieldError, invalid};
 use crate::http::params::WriteParams;
-use crate::kinds::field::{Field, ListType, PatchStrategy, Presence, Scalar, Shape, Type};
+use crate::kinds::generated::fields::AUTOSCALING_V1_SCALE;
+
+/// What a scale is, whatever it is the scale of.
+const SCALE: Identity<'static> = Identity { api_version: "autoscaling/v1", kind: "Scale" };
 
 /// The change that a request makes to a scale.
 pub(super) enum Change<'a> {
@@ -21,27 +25,6 @@ pub(super) enum Change<'a> {
     Replace(&'a Json),
     /// A PATCH.
     Patch(&'a Patch),
-}
-
-/// Only the two names matter to a strategic merge: a scale has no lists.
-static SCALE: Type = Type { name: "io.k8s.api.autoscaling.v1.Scale", fields: &[plain("spec", &SCALE_SPEC)] };
-static SCALE_SPEC: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.ScaleSpec",
-    fields: &[Field { shape: Shape::Scalar(Scalar::Int32), ..plain("replicas", &EMPTY) }],
-};
-static EMPTY: Type = Type { name: "", fields: &[] };
-
-const fn plain(json: &'static str, of: &'static Type) -> Field {
-    Field {
-        json,
-        tags: &[],
-        shape: Shape::Object(of),
-        presence: Presence::OmitZero,
-        merge_key: None,
-        patch_strategy: PatchStrategy::Default,
-        list_type: ListType::Unset,
-        list_map_keys: &[],
-    }
 }
 
 /// The scale of an object.
@@ -71,7 +54,7 @@ pub(super) async fn change(
         let scale = of_record(target, stored)?;
         let scale = match change {
             Change::Replace(scale) => (*scale).clone(),
-            Change::Patch(patch) => patch::apply_to(patch, &SCALE, scale)?,
+            Change::Patch(patch) => patch::apply_to(patch, &AUTOSCALING_V1_SCALE, scale)?,
         };
         let mut object = target.tree(stored)?;
         object.object_mut("spec").insert("replicas".to_owned(), Json::from(replicas(target, &scale)?));
@@ -87,14 +70,14 @@ pub(super) async fn change(
 /// # Errors
 /// 400 for a body that is none, or is of another object.
 pub(super) fn decode(target: &Target, notation: Notation, bytes: &[u8]) -> Result<Json, ApiError> {
-    let document = body::parse("Scale", notation, bytes)?;
-    let sent = Object::new(document.value.clone());
-    let kind = sent.get("kind").and_then(Json::as_str).unwrap_or("Scale");
-    if kind != "Scale" {
-        return Err(ApiError::bad_request(format!("expected the kind Scale, got {kind}")));
-    }
+    let document = body::parse(SCALE.kind, notation, bytes)?;
+    let is_served = |_: &Identity<'_>| false;
+    SCALE.check(&document.value, bytes, is_served).map_err(ApiError::bad_request)?;
+    let (scale, _) = codec::decode(&AUTOSCALING_V1_SCALE, SCALE, document.value)
+        .map_err(|error| ApiError::bad_request(SCALE.undecodable(&error)))?;
+    let sent = Object::new(scale);
     update::check_name(target, &sent)?;
-    Ok(document.value)
+    Ok(sent.into_tree())
 }
 
 fn replicas(target: &Target, scale: &Json) -> Result<i32, ApiError> {
@@ -126,8 +109,8 @@ fn of_record(target: &Target, record: &Record) -> Result<Json, ApiError> {
         status.insert("selector".to_owned(), Json::from(selector));
     }
     Ok(json!({
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
+        "kind": SCALE.kind,
+        "apiVersion": SCALE.api_version,
         "metadata": metadata,
         "spec": { "replicas": number("/spec/replicas") },
         "status": status,

@@ -20,13 +20,15 @@ const NAME_SUFFIX: usize = 5;
 /// How much of `generateName` is kept, so that the whole fits into a label.
 const NAME_PREFIX_MAX: usize = 58;
 
-/// Which half of an object a request changes.
+/// Which part of an object a request changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Half {
     /// All but the status, where the kind has one.
     Main,
     /// The status.
     Status,
+    /// The finalizers of a namespace's spec.
+    Finalizers,
 }
 
 /// Gives an object to be created its name and namespace.
@@ -150,6 +152,7 @@ pub(super) fn prepare_update(
         Half::Main if resource.writes.has_status => object.set("status", stored.get("status").cloned()),
         Half::Main => {}
         Half::Status => keep_all_but_status(resource, object, stored),
+        Half::Finalizers => keep_all_but_finalizers(object, stored),
     }
     set_generation(resource, object, stored);
     let name = stored.meta_text("name").to_owned();
@@ -173,6 +176,16 @@ fn keep_all_but_status(resource: &Resource, object: &mut Object, stored: &Object
     for (field, value) in noted {
         object.set_meta(field, value);
     }
+}
+
+fn keep_all_but_finalizers(object: &mut Object, stored: &Object) {
+    let finalizers = object.pointer("/spec/finalizers").cloned();
+    *object = stored.clone();
+    let spec = object.object_mut("spec");
+    match finalizers {
+        Some(finalizers) => spec.insert("finalizers".to_owned(), finalizers),
+        None => spec.shift_remove("finalizers"),
+    };
 }
 
 /// Counts changes of what the client wants: of all but metadata and status.

@@ -1,16 +1,13 @@
 //! PUT to an object, and the loop that PATCH shares with it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use watchkeep_storage::{
-    Error, Freshness, Preconditions, Record, Revision, StatusFor, Update, UpdateOptions, Updated,
-    guaranteed_update,
-};
+use watchkeep_storage::{Error, Preconditions, Record, StatusFor};
 
 use super::body::Sent;
 use super::create::{self, Written};
 use super::object::Object;
+use super::settle::{Decision, Settled, Terms, settle};
 use super::strategy::{self, Half};
 use super::target::{Failure, Target};
 use crate::http::error::ApiError;
@@ -84,7 +81,7 @@ pub(super) struct Wanted {
     pub(super) resource_version: String,
 }
 
-/// Brings an object into a wanted state: the one loop behind PUT and PATCH. Returns the object, and
+/// Brings an object into a wanted state: for PUT and PATCH. Returns the object, and
 /// whether it is a new one.
 ///
 /// # Errors
@@ -94,38 +91,20 @@ pub(super) async fn modify(
     demands: Demands,
     wanted: impl Fn(Option<&Record>) -> Result<Wanted, ApiError>,
 ) -> Result<(Arc<Record>, bool), ApiError> {
-    let key = target.key()?;
     if demands.create_missing {
         create::check_namespace_is_open(target).await?;
     }
-    // What the last round found. Relaxed: the rounds follow each other.
-    let was_missing = AtomicBool::new(false);
-    let decide = |stored: Option<Arc<Record>>| {
-        was_missing.store(stored.is_none(), Ordering::Relaxed);
-        let update = wanted(stored.as_deref())
-            .map_err(Failure::from)
-            .and_then(|wanted| next_state(target, &demands, wanted, stored.as_deref()));
-        std::future::ready(update)
-    };
-    let failed = |failure| target.failure(failure, StatusFor::Update);
-    if demands.dry_run {
-        return dry_run(target, &demands, decide).await.map_err(failed);
-    }
-    let options = UpdateOptions {
-        create_missing: demands.create_missing,
+    let decide = |stored: Option<&Record>| next_state(target, &demands, wanted(stored)?, stored);
+    let terms = Terms {
         preconditions: demands.preconditions.clone(),
-        suggestion: None,
+        create_missing: demands.create_missing,
+        dry_run: demands.dry_run,
     };
-    match guaranteed_update(&*target.store, &key, options, decide).await.map_err(failed)? {
-        Updated::Stored(record) => Ok((record, was_missing.load(Ordering::Relaxed))),
-        Updated::Deleted { previous: Some(previous), revision } => {
-            // The last finalizer is gone, and with it the object: the client sees its last state.
-            let record = Record { revision, ..Arc::unwrap_or_clone(previous) };
-            Ok((Arc::new(record), false))
-        }
-        Updated::Deleted { previous: None, .. } => {
-            Err(target.error(&Error::NotFound { key }, StatusFor::Update))
-        }
+    match settle(target, terms, decide).await {
+        Ok(Settled::Stored { record, created }) => Ok((record, created)),
+        // The last finalizer is gone, and with it the object: the client sees what it made of it.
+        Ok(Settled::Gone { last, .. }) => Ok((Arc::new(last), false)),
+        Err(failure) => Err(target.failure(failure, StatusFor::Update)),
     }
 }
 
@@ -134,7 +113,7 @@ fn next_state(
     demands: &Demands,
     wanted: Wanted,
     stored: Option<&Record>,
-) -> Result<Update, Failure> {
+) -> Result<Decision, Failure> {
     let Wanted { mut object, resource_version } = wanted;
     let Some(record) = stored else {
         if !resource_version.is_empty() {
@@ -143,7 +122,7 @@ fn next_state(
         object.set_meta("name", Some(target.name.as_str().into()));
         object.set_meta("namespace", target.namespace.as_deref().map(Into::into));
         let value = create::value_for_update(target, object)?;
-        return Ok(Update::Put { value, ttl: create::ttl(target) });
+        return Ok(Decision { value, is_gone: false });
     };
     if demands.revision_required && resource_version.is_empty() {
         return Err(revision_required(target).into());
@@ -155,38 +134,8 @@ fn next_state(
     }
     let stored = target.tree(record)?;
     strategy::prepare_update(&target.resource, &mut object, &stored, demands.half)?;
-    if strategy::is_finished(&target.resource, &object) {
-        return Ok(Update::Delete);
-    }
-    Ok(Update::Put { value: target.value(object)?, ttl: create::ttl(target) })
-}
-
-/// One round of the loop without the commit.
-async fn dry_run<R>(
-    target: &Target,
-    demands: &Demands,
-    decide: impl FnOnce(Option<Arc<Record>>) -> R,
-) -> Result<(Arc<Record>, bool), Failure>
-where
-    R: Future<Output = Result<Update, Failure>>,
-{
-    let key = target.key()?;
-    let stored = target.store.get(&key, Freshness::Latest).await?.record;
-    match &stored {
-        None if !demands.create_missing => return Err(Error::NotFound { key }.into()),
-        None => {}
-        Some(record) => demands.preconditions.check(&key, record)?,
-    }
-    let created = stored.is_none();
-    let record = match (decide(stored.clone()).await?, stored) {
-        (Update::Put { value, .. }, Some(stored)) => {
-            Arc::new(Record { key, value, revision: stored.revision })
-        }
-        (Update::Put { value, .. }, None) => Arc::new(Record { key, value, revision: Revision::ZERO }),
-        (Update::Delete, Some(stored)) => stored,
-        (Update::Delete, None) => return Err(Error::NotFound { key }.into()),
-    };
-    Ok((record, created))
+    let is_gone = strategy::is_finished(&target.resource, &object);
+    Ok(Decision { value: target.value(object)?, is_gone })
 }
 
 /// The name of the object must be that of the path.

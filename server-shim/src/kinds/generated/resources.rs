@@ -122,6 +122,7 @@ pub static RESOURCES: &[Resource] = &[
         scope: Scope::Cluster,
         verbs: &["create", "delete", "get", "list", "patch", "update", "watch"],
         subresources: &[
+            Subresource { name: "finalize", group: "", version: "", kind: "Namespace", verbs: &["update"] },
             Subresource { name: "status", group: "", version: "", kind: "Namespace", verbs: &["get", "patch", "update"] },
         ],
         schema: &fields::CORE_V1_NAMESPACE,
