@@ -1,5 +1,7 @@
 //! POST to a collection: what is stored, and what a client is told of what is not.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod wire_client;
 
 use serde_json::{Value, json};
@@ -57,9 +59,9 @@ async fn a_created_object_comes_back_with_what_the_server_gave_it() {
 
 #[tokio::test]
 async fn bodies_are_accepted_or_refused_as_by_the_reference() {
+    const JSON: &[&str] = &["Content-Type: application/json"];
     let wire = Wire::start().await;
     wire.make_config_map("a").await;
-    const JSON: &[&str] = &["Content-Type: application/json"];
     let unrecognized = |detail: &str| {
         bad_request(&format!(
             "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: {detail}"
@@ -314,9 +316,9 @@ async fn a_generated_name_is_the_prefix_and_five_characters_without_vowels() {
 
 #[tokio::test]
 async fn names_follow_the_rule_of_their_kind() {
-    let wire = Wire::start().await;
     const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/t1/roles";
     const SERVICES: &str = "/api/v1/namespaces/t1/services";
+    let wire = Wire::start().await;
     let long = "a".repeat(254);
     let table = [
         (CONFIG_MAPS, "a.b-c.d", true),

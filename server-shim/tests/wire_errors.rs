@@ -1,5 +1,7 @@
 //! What is not there, what is not allowed, what every answer has, and what never gets out.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod wire_client;
 
 use std::io::Write;
@@ -43,13 +45,25 @@ async fn what_is_not_there_is_a_status_below_a_known_version_and_a_page_elsewher
             wire.send(method, path, &[], b"{}").await.assert_is(&unknown(), &format!("{method} {path}"));
         }
     }
-    for path in ["/apis/foo/v1", "/apis/apps/v9/deployments", "/foo", "/apis/foo/v1/bars", "/api/v2/pods", "/api/v1beta1", "//", "/api//v1", "/."] {
+    for path in [
+        "/apis/foo/v1",
+        "/apis/apps/v9/deployments",
+        "/foo",
+        "/apis/foo/v1/bars",
+        "/api/v2/pods",
+        "/api/v1beta1",
+        "//",
+        "/api//v1",
+        "/.",
+    ] {
         let answer = wire.get(path).await;
         assert_eq!((answer.status, answer.text()), (404, "404 page not found\n"), "{path}");
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"), "{path}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
     }
-    wire.get("/api/v1/namespaces/t1/pods/nope").await.assert_is(&not_found("pods", "nope"), "a missing object");
+    wire.get("/api/v1/namespaces/t1/pods/nope")
+        .await
+        .assert_is(&not_found("pods", "nope"), "a missing object");
     wire.get("/api/v1/nodes/nope").await.assert_is(&not_found("nodes", "nope"), "a missing node");
     let empty = wire.read("/api/v1/namespaces/nons/configmaps").await;
     assert_eq!(empty["items"], json!([]), "a list in a namespace that is not there is empty");
@@ -87,7 +101,16 @@ async fn a_method_that_a_path_does_not_have_is_not_allowed() {
 #[tokio::test]
 async fn every_answer_has_an_id_a_date_and_says_that_it_may_not_be_kept() {
     let wire = Wire::start().await;
-    for path in ["/api", "/apis", "/version", "/nope", "/api/v1/nopes", CONFIG_MAPS, "/api/v1/namespaces/t1", "/api/v1/namespaces/t1/configmaps/x"] {
+    for path in [
+        "/api",
+        "/apis",
+        "/version",
+        "/nope",
+        "/api/v1/nopes",
+        CONFIG_MAPS,
+        "/api/v1/namespaces/t1",
+        "/api/v1/namespaces/t1/configmaps/x",
+    ] {
         let answer = wire.send("GET", path, &["Audit-ID: given-1"], b"").await;
         assert_eq!(answer.header("audit-id"), Some("given-1"), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-cache, private"), "{path}");
@@ -107,15 +130,62 @@ async fn what_clients_write_differently_means_the_same() {
     for query in ["?", "?&limit=500", "?limit=500&", "?&&"] {
         assert_eq!(names(&wire.read(&format!("{CONFIG_MAPS}{query}")).await), ["a"], "{query}");
     }
-    let mut watch = wire.watch(&format!("{CONFIG_MAPS}?&watch=true&timeoutSeconds=290&allowWatchBookmarks=true&resourceVersion=1")).await;
+    let version = wire.revision().await;
+    let query = format!("?&watch=true&timeoutSeconds=290&allowWatchBookmarks=true&resourceVersion={version}");
+    let mut watch = wire.watch(&format!("{CONFIG_MAPS}{query}")).await;
     wire.make_config_map("b").await;
-    let brief = watch.briefs(1).await;
-    assert!(brief == ["ADDED a"] || brief == ["ADDED b"], "{brief:?}");
+    assert_eq!(watch.briefs(1).await, ["ADDED b"]);
     let escaped = wire.read("/api/v1/namespaces/t1/configmaps/%61").await;
     assert_eq!(escaped["metadata"]["name"], "a");
-    assert_eq!(wire.get(&format!("{CONFIG_MAPS}/a%2Fb")).await.status, 404, "an escaped slash is no separator");
-    let headers = ["Kubectl-Command: kubectl get", "Kubectl-Session: x", "Authorization: Bearer x", "Impersonate-User: y"];
-    assert_eq!(wire.send("GET", CONFIG_MAPS, &headers, b"").await.status, 200, "what means nothing here is ignored");
+    assert_eq!(
+        wire.get(&format!("{CONFIG_MAPS}/a%2Fb")).await.status,
+        404,
+        "an escaped slash is no separator"
+    );
+    let headers = [
+        "Kubectl-Command: kubectl get",
+        "Kubectl-Session: x",
+        "Authorization: Bearer x",
+        "Impersonate-User: y",
+    ];
+    assert_eq!(
+        wire.send("GET", CONFIG_MAPS, &headers, b"").await.status,
+        200,
+        "what means nothing here is ignored"
+    );
+}
+
+#[tokio::test]
+async fn what_clients_discover_is_typed_as_they_need_it() {
+    let wire = Wire::start().await;
+    let aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    let asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let table = [
+        ("/apis", aggregated, aggregated, "APIGroupDiscoveryList"),
+        ("/api", aggregated, aggregated, "APIGroupDiscoveryList"),
+        ("/apis", "application/json", "application/json", "APIGroupList"),
+        ("/api", "application/json", "application/json", "APIVersions"),
+        ("/apis/apps/v1", "application/json", "application/json", "APIResourceList"),
+        ("/openapi/v2", asked, protobuf, ""),
+        ("/openapi/v3", "application/json", "application/json", ""),
+    ];
+    for (path, accept, content_type, kind) in table {
+        for query in ["", "?timeout=32s"] {
+            let answer =
+                wire.send("GET", &format!("{path}{query}"), &[&format!("Accept: {accept}")], b"").await;
+            assert_eq!(
+                (answer.status, answer.header("content-type")),
+                (200, Some(content_type)),
+                "{path} {accept}"
+            );
+            assert!(
+                kind.is_empty() || answer.json()["kind"] == kind,
+                "{path} {accept}: {:.200}",
+                answer.text()
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -168,7 +238,8 @@ async fn a_body_that_breaks_off_changes_nothing() {
     stream.shutdown().await.unwrap();
     let mut rest = Vec::new();
     // An answer or a close: both tell the client.
-    let _ = tokio::time::timeout(wire_client::DEADLINE, stream.read_to_end(&mut rest)).await.expect("neither");
+    let _ =
+        tokio::time::timeout(wire_client::DEADLINE, stream.read_to_end(&mut rest)).await.expect("neither");
     assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&rest));
     assert_eq!(wire.revision().await, before);
 }
@@ -194,27 +265,44 @@ async fn the_data_of_a_secret_is_never_logged() {
     const SECRETS: &str = "/api/v1/namespaces/t1/secrets";
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let wire = Wire::start().await;
     // "hunter2-in-base-64" as text and as base64.
     let (text, encoded) = ("hunter2-in-base-64", "aHVudGVyMi1pbi1iYXNlLTY0");
     let one = format!("{SECRETS}/s");
     let mut watch = wire.watch(&format!("{SECRETS}?watch=1&timeoutSeconds=60&labelSelector=owner")).await;
-    wire.make(SECRETS, &json!({"metadata": {"name": "s", "labels": {"owner": "x"}}, "data": {"k": encoded}})).await;
+    wire.make(SECRETS, &json!({"metadata": {"name": "s", "labels": {"owner": "x"}}, "data": {"k": encoded}}))
+        .await;
     wire.read(&one).await;
     wire.read(SECRETS).await;
     assert_eq!(watch.briefs(1).await, ["ADDED s"]);
-    let bad = format!(r#"{{"metadata":{{"name":"t"}},"data":{{"k":"{encoded}","k":"{encoded}"}},"{text}":1}}"#);
+    let bad =
+        format!(r#"{{"metadata":{{"name":"t"}},"data":{{"k":"{encoded}","k":"{encoded}"}},"{text}":1}}"#);
     let writes: [(&str, &str, &[&str], String); 9] = [
-        ("PUT", &one, &[], format!(r#"{{"metadata":{{"name":"s","labels":{{"owner":"x"}}}},"data":{{"k":"{encoded}","l":"{encoded}"}}}}"#)),
+        (
+            "PUT",
+            &one,
+            &[],
+            format!(
+                r#"{{"metadata":{{"name":"s","labels":{{"owner":"x"}}}},"data":{{"k":"{encoded}","l":"{encoded}"}}}}"#
+            ),
+        ),
         ("PATCH", &one, &[MERGE], format!(r#"{{"data":{{"m":"{encoded}"}}}}"#)),
         ("PATCH", &one, &[STRATEGIC], format!(r#"{{"data":{{"$patch":"{text}","k":"{encoded}"}}}}"#)),
         ("PATCH", &one, &[JSON_PATCH], format!(r#"[{{"op":"test","path":"/data/k","value":"{text}"}}]"#)),
         ("PATCH", &one, &[MERGE], format!(r#"{{"data":{{"m":["{encoded}"]}}}}"#)),
         ("PATCH", &one, &[MERGE], format!(r#"{{"data":{{"m":"{encoded}"#)),
         ("POST", SECRETS, &[], bad),
-        ("POST", "/api/v1/namespaces/t1/secrets?fieldValidation=Strict", &[], format!(r#"{{"metadata":{{"name":"u"}},"{text}":"{encoded}"}}"#)),
+        (
+            "POST",
+            "/api/v1/namespaces/t1/secrets?fieldValidation=Strict",
+            &[],
+            format!(r#"{{"metadata":{{"name":"u"}},"{text}":"{encoded}"}}"#),
+        ),
         ("POST", SECRETS, &[], format!(r#"{{"metadata":{{"name":"v"}},"data":{{"k":"{text}!"}}}}"#)),
     ];
     for (method, path, headers, body) in &writes {
@@ -263,15 +351,28 @@ async fn every_kind_can_be_made_read_listed_changed_and_deleted() {
         let one = format!("{path}/every");
         let made = wire.make(&path, &json!({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {"name": "every"}})).await;
         assert_eq!(wire.read(&one).await, made, "{path}");
-        assert_eq!(wire.put(&one, &made).await.expect(200), made, "{path}: a PUT of what was read changes nothing");
+        assert_eq!(
+            wire.put(&one, &made).await.expect(200),
+            made,
+            "{path}: a PUT of what was read changes nothing"
+        );
         let list = wire.read(&path).await;
-        assert_eq!((&list["kind"], &list["apiVersion"]), (&json!(resource.list_kind), &json!(resource.api_version)));
+        assert_eq!(
+            (&list["kind"], &list["apiVersion"]),
+            (&json!(resource.list_kind), &json!(resource.api_version))
+        );
         assert!(names(&list).contains(&"every"), "{path}");
         for kind in [MERGE, STRATEGIC] {
-            let patched = wire.patch(kind, &one, &json!({"metadata": {"labels": {"a": "b"}}})).await.expect(200);
+            let patched =
+                wire.patch(kind, &one, &json!({"metadata": {"labels": {"a": "b"}}})).await.expect(200);
             assert_eq!(patched["metadata"]["labels"]["a"], "b", "{path}");
         }
-        let strict = wire.post(&format!("{path}?fieldValidation=Strict&dryRun=All"), &json!({"metadata": {"name": "x"}, "bogus": 1})).await;
+        let strict = wire
+            .post(
+                &format!("{path}?fieldValidation=Strict&dryRun=All"),
+                &json!({"metadata": {"name": "x"}, "bogus": 1}),
+            )
+            .await;
         assert_eq!((strict.status, &strict.json()["reason"]), (400, &json!("BadRequest")), "{path}");
         let table = wire.send("GET", &one, &[wire_client::AS_TABLE], b"").await.expect(200);
         let columns = table["columnDefinitions"].as_array().unwrap();

@@ -1,5 +1,7 @@
 //! GET of objects and collections: parameters, pages, selectors, and the versions of what is read.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod wire_client;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! What a client gets for its `Accept`, `Accept-Encoding`, `pretty`, and in which protocol.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod wire_client;
 
 use std::io::Read as _;
@@ -17,7 +19,11 @@ const SERVED: &str = "application/json, application/yaml";
 
 async fn with_config_map() -> (Wire, String) {
     let wire = Wire::start().await;
-    wire.make(CONFIG_MAPS, &json!({"metadata": {"name": "tt", "labels": {"l": "1"}}, "data": {"a": "1", "b": "2"}})).await;
+    wire.make(
+        CONFIG_MAPS,
+        &json!({"metadata": {"name": "tt", "labels": {"l": "1"}}, "data": {"a": "1", "b": "2"}}),
+    )
+    .await;
     (wire, format!("{CONFIG_MAPS}/tt"))
 }
 
@@ -41,10 +47,22 @@ async fn the_most_wanted_form_that_is_served_wins() {
         ("application/json;q=0.1,application/yaml;q=0.9", "application/yaml", ""),
         ("application/json;q=0.9,application/yaml;q=0.1", "application/json", "ConfigMap"),
         ("application/json;as=Table;v=v1;g=meta.k8s.io", "application/json", "Table"),
-        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", "application/json", "Table"),
+        (
+            "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
+            "application/json",
+            "Table",
+        ),
         ("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", "application/json", "ConfigMap"),
-        ("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io", "application/json", "Table"),
-        ("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", "application/json", "PartialObjectMetadata"),
+        (
+            "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io",
+            "application/json",
+            "Table",
+        ),
+        (
+            "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+            "application/json",
+            "PartialObjectMetadata",
+        ),
     ];
     for (accept, content_type, kind) in table {
         let answer = wire.send("GET", &path, &[&format!("Accept: {accept}")], b"").await;
@@ -61,7 +79,8 @@ async fn what_is_not_served_is_refused_with_what_is() {
     let only = not_acceptable(&format!("only the following media types are accepted: {SERVED}"));
     let watch = not_acceptable("only the following media types are accepted: application/json;stream=watch");
     let list = not_acceptable("you requested PartialObjectMetadata, but the requested object is a list");
-    let single = not_acceptable("you requested PartialObjectMetadataList, but the requested object is not a list");
+    let single =
+        not_acceptable("you requested PartialObjectMetadataList, but the requested object is not a list");
     let table = [
         (path.clone(), "application/json;as=Foo;g=x;v=v1", &only),
         (path.clone(), "application/json;as=Table;v=v9;g=meta.k8s.io", &only),
@@ -69,6 +88,7 @@ async fn what_is_not_served_is_refused_with_what_is() {
         (path.clone(), "application/vnd.kubernetes.protobuf", &only),
         (path.clone(), "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io", &only),
         (path.clone(), "application/cbor", &only),
+        (path.clone(), "application/*", &only),
         (path.clone(), "text/html", &only),
         (CONFIG_MAPS.to_owned(), "application/cbor", &only),
         (format!("{CONFIG_MAPS}?watch=1"), "application/json;stream=bogus", &watch),
@@ -81,11 +101,21 @@ async fn what_is_not_served_is_refused_with_what_is() {
         answer.assert_is(expected, &format!("{path} {accept}"));
     }
     let yaml = wire.send("GET", &format!("{CONFIG_MAPS}?watch=1"), &["Accept: application/yaml"], b"").await;
-    assert_eq!((yaml.status, yaml.header("content-type")), (406, Some("application/yaml")), "a Status as it was asked for");
+    assert_eq!(
+        (yaml.status, yaml.header("content-type")),
+        (406, Some("application/yaml")),
+        "a Status as it was asked for"
+    );
     assert!(yaml.text().contains("\nreason: NotAcceptable\n"), "{}", yaml.text());
-    let post = wire.send("POST", CONFIG_MAPS, &["Accept: application/cbor"], br#"{"metadata":{"name":"never"}}"#).await;
+    let post = wire
+        .send("POST", CONFIG_MAPS, &["Accept: application/cbor"], br#"{"metadata":{"name":"never"}}"#)
+        .await;
     post.assert_is(&only, "a POST");
-    assert_eq!(wire.get(&format!("{CONFIG_MAPS}/never")).await.status, 404, "it was refused before anything was done");
+    assert_eq!(
+        wire.get(&format!("{CONFIG_MAPS}/never")).await.status,
+        404,
+        "it was refused before anything was done"
+    );
 }
 
 #[tokio::test]
@@ -108,7 +138,8 @@ async fn yaml_is_read_and_written() {
     let made: Value = serde_yaml_ng::from_str(made.text()).unwrap();
     assert_eq!(made["data"]["multi"], "a\nb\n");
     for bad in ["a: b: c", "\t", "- x", "{", "&a [*a, *b]", "!!binary x", "a: 1\na: 2"] {
-        let answer = wire.send("POST", CONFIG_MAPS, &["Content-Type: application/yaml"], bad.as_bytes()).await;
+        let answer =
+            wire.send("POST", CONFIG_MAPS, &["Content-Type: application/yaml"], bad.as_bytes()).await;
         assert!((400..500).contains(&answer.status), "{bad}: {}", answer.text());
     }
 }
@@ -120,11 +151,20 @@ async fn a_table_of_one_object() {
     let table = wire.send("GET", &path, &[AS_TABLE], b"").await.expect(200);
     assert_eq!((&table["kind"], &table["apiVersion"]), (&json!("Table"), &json!("meta.k8s.io/v1")));
     assert_eq!(table["metadata"], json!({"resourceVersion": version_of(&object)}));
-    let columns: Vec<_> = table["columnDefinitions"].as_array().unwrap().iter().map(|column| {
-        assert!(column["description"].as_str().is_some_and(|text| !text.is_empty()), "{column}");
-        json!([column["name"], column["type"], column["format"], column["priority"]])
-    }).collect();
-    let expected = [json!(["Name", "string", "name", 0]), json!(["Data", "string", "", 0]), json!(["Age", "string", "", 0])];
+    let columns: Vec<_> = table["columnDefinitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| {
+            assert!(column["description"].as_str().is_some_and(|text| !text.is_empty()), "{column}");
+            json!([column["name"], column["type"], column["format"], column["priority"]])
+        })
+        .collect();
+    let expected = [
+        json!(["Name", "string", "name", 0]),
+        json!(["Data", "string", "", 0]),
+        json!(["Age", "string", "", 0]),
+    ];
     assert_eq!(columns, expected);
     let row = &table["rows"][0];
     assert_eq!((&row["cells"][0], &row["cells"][1]), (&json!("tt"), &json!(2)));
@@ -142,15 +182,22 @@ async fn a_row_holds_as_much_of_the_object_as_is_asked_for() {
     let (wire, path) = with_config_map().await;
     let object = wire.read(&path).await;
     let partial = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]});
-    for (include, expected) in [("", Some(&partial)), ("Metadata", Some(&partial)), ("Object", Some(&object)), ("None", None)] {
-        let table = wire.send("GET", &format!("{path}?includeObject={include}"), &[AS_TABLE], b"").await.expect(200);
+    for (include, expected) in
+        [("", Some(&partial)), ("Metadata", Some(&partial)), ("Object", Some(&object)), ("None", None)]
+    {
+        let table =
+            wire.send("GET", &format!("{path}?includeObject={include}"), &[AS_TABLE], b"").await.expect(200);
         let found = table["rows"][0].get("object").filter(|object| !object.is_null());
         assert_eq!(found, expected, "{include}");
     }
     let message = "Unable to convert to Table as requested: includeObject: Invalid value: \"Foo\": must be 'Metadata', 'Object', 'None', or empty";
     let answer = wire.send("GET", &format!("{path}?includeObject=Foo"), &[AS_TABLE], b"").await;
     answer.assert_is(&failure(400, "BadRequest", message, Value::Null), "Foo");
-    assert_eq!(wire.get(&format!("{path}?includeObject=Foo")).await.status, 200, "without a table it means nothing");
+    assert_eq!(
+        wire.get(&format!("{path}?includeObject=Foo")).await.status,
+        200,
+        "without a table it means nothing"
+    );
 }
 
 #[tokio::test]
@@ -163,9 +210,11 @@ async fn a_table_of_a_list_has_its_metadata() {
     let table = wire.send("GET", &format!("{CONFIG_MAPS}?limit=1"), &[AS_TABLE], b"").await.expect(200);
     assert_eq!(table["metadata"], list["metadata"], "version, token and count");
     let table = wire.send("GET", CONFIG_MAPS, &[AS_TABLE], b"").await.expect(200);
-    let cells: Vec<_> = table["rows"].as_array().unwrap().iter().map(|row| row["cells"][0].as_str().unwrap()).collect();
+    let cells: Vec<_> =
+        table["rows"].as_array().unwrap().iter().map(|row| row["cells"][0].as_str().unwrap()).collect();
     assert_eq!(cells, ["a", "b", "tt"]);
-    let empty = wire.send("GET", &format!("{CONFIG_MAPS}?labelSelector=zz=1"), &[AS_TABLE], b"").await.expect(200);
+    let empty =
+        wire.send("GET", &format!("{CONFIG_MAPS}?labelSelector=zz=1"), &[AS_TABLE], b"").await.expect(200);
     assert_eq!((&empty["rows"], empty["columnDefinitions"].as_array().map(Vec::len)), (&json!([]), Some(3)));
     let error = wire.send("GET", &format!("{CONFIG_MAPS}/nope"), &[AS_TABLE], b"").await;
     error.assert_is(&not_found("configmaps", "nope"), "a failure is a Status");
@@ -193,9 +242,21 @@ async fn cells_are_those_of_kubectl() {
     let containers = json!([{"name": "c", "image": "i"}]);
     let selector = json!({"matchLabels": {"a": "b"}});
     let table: [(&str, Value, &[Value]); 4] = [
-        (DEPLOYMENTS, json!({"spec": {"replicas": 1, "selector": selector, "template": {"spec": {"containers": containers}}}}), &[json!("x"), json!("0/1"), json!(0), json!(0)]),
-        ("/api/v1/namespaces/t1/secrets", json!({"type": "Opaque", "data": {"k": "eA=="}}), &[json!("x"), json!("Opaque"), json!(1)]),
-        (PODS, json!({"spec": {"containers": containers}}), &[json!("x"), json!("0/1"), json!("Pending"), json!("0")]),
+        (
+            DEPLOYMENTS,
+            json!({"spec": {"replicas": 1, "selector": selector, "template": {"spec": {"containers": containers}}}}),
+            &[json!("x"), json!("0/1"), json!(0), json!(0)],
+        ),
+        (
+            "/api/v1/namespaces/t1/secrets",
+            json!({"type": "Opaque", "data": {"k": "eA=="}}),
+            &[json!("x"), json!("Opaque"), json!(1)],
+        ),
+        (
+            PODS,
+            json!({"spec": {"containers": containers}}),
+            &[json!("x"), json!("0/1"), json!("Pending"), json!("0")],
+        ),
         ("/api/v1/namespaces", json!({}), &[json!("x"), json!("Active")]),
     ];
     for (path, mut object, cells) in table {
@@ -215,8 +276,12 @@ async fn metadata_alone() {
     let object = wire.read(&path).await;
     let partial = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]});
     assert_eq!(wire.send("GET", &path, &[AS_METADATA], b"").await.expect(200), partial);
-    let list = wire.send("GET", &format!("{CONFIG_MAPS}?limit=1"), &[AS_METADATA_LIST], b"").await.expect(200);
-    assert_eq!((&list["kind"], &list["apiVersion"]), (&json!("PartialObjectMetadataList"), &json!("meta.k8s.io/v1")));
+    let list =
+        wire.send("GET", &format!("{CONFIG_MAPS}?limit=1"), &[AS_METADATA_LIST], b"").await.expect(200);
+    assert_eq!(
+        (&list["kind"], &list["apiVersion"]),
+        (&json!("PartialObjectMetadataList"), &json!("meta.k8s.io/v1"))
+    );
     assert_eq!((&list["items"], &list["metadata"]["remainingItemCount"]), (&json!([partial]), &json!(1)));
     let gone = wire.send("DELETE", CONFIG_MAPS, &[AS_METADATA_LIST], b"").await.expect(200);
     assert_eq!((&gone["kind"], names(&gone)), (&json!("PartialObjectMetadataList"), vec!["tt", "u"]));
@@ -234,15 +299,25 @@ async fn people_get_indented_json() {
     answers.push(wire.get(&format!("{path}?pretty=true")).await);
     answers.push(wire.get(&format!("{path}?pretty=1")).await);
     for answer in &answers {
-        assert!(answer.text().starts_with("{\n  \"kind\": \"ConfigMap\",\n  \"apiVersion\": \"v1\",\n"), "{}", answer.text());
+        assert!(
+            answer.text().starts_with("{\n  \"kind\": \"ConfigMap\",\n  \"apiVersion\": \"v1\",\n"),
+            "{}",
+            answer.text()
+        );
         assert_eq!(answer.json(), flat.json());
     }
     for (query, agent) in [("pretty=false", "curl/8.0"), ("pretty=0", "curl/8.0"), ("", "kubectl/v1.33")] {
-        let answer = wire.send("GET", &format!("{path}?{query}"), &[&format!("User-Agent: {agent}")], b"").await;
+        let answer =
+            wire.send("GET", &format!("{path}?{query}"), &[&format!("User-Agent: {agent}")], b"").await;
         assert_eq!(answer.text(), flat.text(), "{query} {agent}");
     }
     let list = wire.get(&format!("{CONFIG_MAPS}?pretty=true&limit=1")).await;
-    assert!(list.text().starts_with("{\n  \"kind\": \"ConfigMapList\",\n  \"apiVersion\": \"v1\",\n  \"metadata\": {\n"), "{}", list.text());
+    assert!(
+        list.text()
+            .starts_with("{\n  \"kind\": \"ConfigMapList\",\n  \"apiVersion\": \"v1\",\n  \"metadata\": {\n"),
+        "{}",
+        list.text()
+    );
     let error = wire.get(&format!("{CONFIG_MAPS}/nope?pretty=true")).await;
     assert!(error.text().starts_with("{\n  \"kind\": \"Status\",\n"), "{}", error.text());
     let mut watch = wire.watch(&format!("{CONFIG_MAPS}?watch=1&pretty=true&timeoutSeconds=60")).await;
@@ -257,8 +332,8 @@ fn unzipped(bytes: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_is_large_is_compressed_for_those_who_want_it() {
-    let wire = Wire::start().await;
     const GZIP: &str = "Accept-Encoding: gzip";
+    let wire = Wire::start().await;
     let big = json!({"metadata": {"name": "big"}, "data": {"x": "y".repeat(200_000)}});
     wire.make(CONFIG_MAPS, &big).await;
     let path = format!("{CONFIG_MAPS}/big");
@@ -267,7 +342,11 @@ async fn what_is_large_is_compressed_for_those_who_want_it() {
         assert_eq!(plain.header("content-encoding"), None);
         for accept in [GZIP, "Accept-Encoding: deflate, gzip;q=1.0", "Accept-Encoding: gzip, deflate, br"] {
             let zipped = wire.send("GET", url, &[accept], b"").await;
-            assert_eq!((zipped.status, zipped.header("content-encoding")), (200, Some("gzip")), "{url} {accept}");
+            assert_eq!(
+                (zipped.status, zipped.header("content-encoding")),
+                (200, Some("gzip")),
+                "{url} {accept}"
+            );
             assert_eq!(zipped.header("vary"), Some("Accept-Encoding"));
             assert!(zipped.body.len() < 10_000 && unzipped(&zipped.body) == plain.body, "{url}");
         }
@@ -300,8 +379,11 @@ async fn http_2_carries_many_requests_and_a_watch_on_one_connection() {
     let first = watch.frame().await.unwrap().unwrap().into_data().unwrap();
     assert!(first.starts_with(b"{\"type\":\"ADDED\",") && first.ends_with(b"}\n"));
     let bodies: Vec<_> = (0..50).map(|number| format!(r#"{{"metadata":{{"name":"h{number}"}}}}"#)).collect();
-    let answers = futures_util::future::join_all(bodies.iter().map(|body| send("POST", CONFIG_MAPS, body))).await;
-    assert!(answers.iter().all(|answer| answer.status() == 201 && answer.version() == hyper::Version::HTTP_2));
+    let answers =
+        futures_util::future::join_all(bodies.iter().map(|body| send("POST", CONFIG_MAPS, body))).await;
+    assert!(
+        answers.iter().all(|answer| answer.status() == 201 && answer.version() == hyper::Version::HTTP_2)
+    );
     let mut events = 0;
     while events < 50 {
         let frame = tokio::time::timeout(wire_client::DEADLINE, watch.frame()).await.expect("no event");

@@ -1,5 +1,7 @@
 //! PATCH in its three formats: what they do, and what a client is told of a patch that does not fit.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod wire_client;
 
 use serde_json::{Value, json};
@@ -28,8 +30,8 @@ async fn with_config_map() -> (Wire, String) {
 #[tokio::test]
 async fn a_merge_patch_sets_and_deletes() {
     let (wire, path) = with_config_map().await;
-    let patch = json!({"metadata": {"labels": {"l": "1"}, "annotations": {"x": null}}, "data": {"n": null, "z": "3"}});
-    let object = wire.patch(MERGE, &path, &patch).await.expect(200);
+    let change = json!({"metadata": {"labels": {"l": "1"}, "annotations": {"x": null}}, "data": {"n": null, "z": "3"}});
+    let object = wire.patch(MERGE, &path, &change).await.expect(200);
     assert_eq!(object["data"], json!({"y": "2", "z": "3"}));
     assert_eq!(object["metadata"]["labels"], json!({"l": "1"}));
     assert_eq!(object["metadata"].get("annotations"), None);
@@ -152,7 +154,7 @@ async fn a_result_that_is_no_object_of_the_kind_is_shown_with_what_is_wrong() {
 #[tokio::test]
 async fn a_json_patch_has_all_six_operations() {
     let (wire, path) = with_config_map().await;
-    let patch = json!([
+    let change = json!([
         {"op": "test", "path": "/data/y", "value": "2"},
         {"op": "add", "path": "/metadata/labels", "value": {"a~b": "1"}},
         {"op": "copy", "from": "/data/y", "path": "/data/copy"},
@@ -163,7 +165,7 @@ async fn a_json_patch_has_all_six_operations() {
         {"op": "add", "path": "/metadata/finalizers/0", "value": "example.com/a"},
         {"op": "add", "path": "/metadata/finalizers/-", "value": "example.com/c"},
     ]);
-    let object = wire.patch(JSON_PATCH, &path, &patch).await.expect(200);
+    let object = wire.patch(JSON_PATCH, &path, &change).await.expect(200);
     assert_eq!(object["data"], json!({"copy": "2", "moved": "1", "y": "9"}));
     assert_eq!(object["metadata"]["finalizers"], json!(["example.com/a", "example.com/b", "example.com/c"]));
     assert_eq!(object["metadata"].get("labels"), None);
@@ -291,8 +293,8 @@ async fn a_dry_run_of_a_patch_stores_nothing() {
 async fn what_the_server_owns_survives_a_patch() {
     let (wire, path) = with_config_map().await;
     let before = wire.read(&path).await;
-    let patch = json!({"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "deletionTimestamp": "2001-01-01T00:00:00Z", "uid": null, "namespace": null}, "data": {"x": "1"}});
-    let object = wire.patch(MERGE, &path, &patch).await.expect(200);
+    let change = json!({"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "deletionTimestamp": "2001-01-01T00:00:00Z", "uid": null, "namespace": null}, "data": {"x": "1"}});
+    let object = wire.patch(MERGE, &path, &change).await.expect(200);
     for field in ["uid", "creationTimestamp", "deletionTimestamp", "namespace", "name"] {
         assert_eq!(object["metadata"].get(field), before["metadata"].get(field), "{field}");
     }

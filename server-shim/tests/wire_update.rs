@@ -1,5 +1,7 @@
 //! PUT: replacing an object, its status and its scale; what counts as a change; and who loses a race.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod wire_client;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Watches: what their events are, in which order, where they begin and how they end.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod wire_client;
 
 use serde_json::{Value, json};

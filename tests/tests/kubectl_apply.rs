@@ -39,7 +39,7 @@ fn an_apply_removes_what_left_the_manifest_and_keeps_what_others_set() {
         kubectl.ok(&format!("patch deploy web -p '{side}'"));
         kubectl.ok_with("apply -f -", &deployment("web", 1, "i:2"));
         let containers =
-            kubectl.field("deploy/web", r#"{range .spec.template.spec.containers[*]}{.name}={.image} {end}"#);
+            kubectl.field("deploy/web", r"{range .spec.template.spec.containers[*]}{.name}={.image} {end}");
         let mut containers: Vec<_> = containers.split_whitespace().collect();
         containers.sort_unstable();
         assert_eq!(containers, ["main=i:2", "side=s:1"]);

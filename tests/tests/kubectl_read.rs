@@ -1,8 +1,6 @@
 //! Reading with real kubectls: one object, lists in all formats, selectors, pages, and what the server
 //! tells about itself.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-
 use watchkeep_tests::fixture::{config_map, config_map_with, deployment, namespace, together};
 use watchkeep_tests::scope::Scope;
 

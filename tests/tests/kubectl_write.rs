@@ -1,7 +1,5 @@
 //! Changing objects with real kubectls: create, the patches, label, annotate, scale, replace, edit.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-
 use std::collections::HashSet;
 
 use watchkeep_tests::fixture::{config_map, config_map_with, deployment};

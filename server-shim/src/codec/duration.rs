@@ -1,5 +1,7 @@
 //! Durations such as `1h2m3s` or `1.5s`: every spelling becomes the canonical one.
 
+use std::time::Duration;
+
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// The units with their length in nanoseconds.
@@ -16,17 +18,30 @@ const UNITS: [(&str, u64); 8] = [
 
 /// The one spelling of the duration that `text` stands for.
 pub(super) fn canonical(text: &str) -> Result<String, String> {
+    let (negative, nanos) = signed_nanos(text)?;
+    let sign = if negative && nanos > 0 { "-" } else { "" };
+    Ok(format!("{sign}{}", print(nanos)))
+}
+
+/// The duration that `text` stands for; one below zero is zero.
+///
+/// # Errors
+/// A text such as `time: invalid duration "abc"`.
+pub fn read(text: &str) -> Result<Duration, String> {
+    let (negative, nanos) = signed_nanos(text)?;
+    Ok(if negative { Duration::ZERO } else { Duration::from_nanos(nanos) })
+}
+
+/// Whether a duration is below zero, and its length in nanoseconds, within 64 bits with a sign.
+fn signed_nanos(text: &str) -> Result<(bool, u64), String> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let nanos = parse(unsigned).ok_or_else(|| format!("time: invalid duration {text:?}"))?;
     // One more nanosecond fits below zero than above.
-    if nanos > i64::MAX.unsigned_abs() + u64::from(negative) {
-        return Err(format!("time: invalid duration {text:?}"));
-    }
-    let sign = if negative && nanos > 0 { "-" } else { "" };
-    Ok(format!("{sign}{}", print(nanos)))
+    let largest = i64::MAX.unsigned_abs() + u64::from(negative);
+    let nanos = parse(unsigned).filter(|nanos| *nanos <= largest);
+    nanos.map(|nanos| (negative, nanos)).ok_or_else(|| format!("time: invalid duration {text:?}"))
 }
 
 fn parse(mut rest: &str) -> Option<u64> {

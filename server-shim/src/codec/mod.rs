@@ -8,7 +8,7 @@
 mod bytes;
 pub mod canonical;
 mod document;
-mod duration;
+pub mod duration;
 pub mod encode;
 pub mod findings;
 #[doc(hidden)]

@@ -7,8 +7,12 @@ use watchkeep_storage::{ListOptions, Predicate, WatchOptions};
 
 use super::error::ApiError;
 use super::invalid::{FieldError, invalid_options};
+use crate::codec::duration;
 use crate::codec::findings::FieldValidation;
 use crate::kinds::resource::Resource;
+
+/// The longest that a request other than a watch may take: as the reference's.
+pub const REQUEST_TIMEOUT_MAX: Duration = Duration::from_mins(1);
 
 /// The longest `fieldManager`, in bytes.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;
@@ -51,6 +55,21 @@ impl Query {
         text.parse()
             .map(Some)
             .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
+    }
+
+    /// How long a request other than a watch may take: what the client says, at most
+    /// [`REQUEST_TIMEOUT_MAX`].
+    ///
+    /// # Errors
+    /// 400 for what is no duration.
+    pub fn request_timeout(&self) -> Result<Duration, ApiError> {
+        let Some(text) = self.get("timeout").filter(|text| !text.is_empty()) else {
+            return Ok(REQUEST_TIMEOUT_MAX);
+        };
+        let timeout = duration::read(text).map_err(|error| {
+            ApiError::bad_request(format!("invalid timeout specified in the request URL - {error}"))
+        })?;
+        Ok(if timeout.is_zero() { REQUEST_TIMEOUT_MAX } else { timeout.min(REQUEST_TIMEOUT_MAX) })
     }
 
     fn all(&self, name: &str) -> Vec<&str> {

@@ -30,7 +30,7 @@ pub(crate) use self::watch::Watch;
 /// How long anything here may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The ConfigMaps of the namespace that [`Wire::start`] makes.
+/// The `ConfigMap`s of the namespace that [`Wire::start`] makes.
 pub(crate) const CONFIG_MAPS: &str = "/api/v1/namespaces/t1/configmaps";
 /// The Deployments of that namespace.
 pub(crate) const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/t1/deployments";
@@ -142,7 +142,7 @@ impl Wire {
         answer.json()
     }
 
-    /// Creates a ConfigMap in `t1`, and returns it.
+    /// Creates a `ConfigMap` in `t1`, and returns it.
     pub(crate) async fn make_config_map(&self, name: &str) -> Value {
         self.make(CONFIG_MAPS, &json!({"metadata": {"name": name}})).await
     }

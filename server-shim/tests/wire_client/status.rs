@@ -45,7 +45,7 @@ pub(crate) fn invalid(kind: &str, group: &str, name: &str, cause: Value) -> Valu
         cause["message"].as_str().unwrap()
     );
     let mut details = details(name, group, kind);
-    details["causes"] = json!([cause]);
+    details["causes"] = Value::Array(vec![cause]);
     failure(422, "Invalid", &message, details)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
-use watchkeep_storage::{Error, ListOptions, Preconditions, Record, StatusFor, collect, list};
+use watchkeep_storage::{Error, ListOptions, Preconditions, Record, Revision, StatusFor, collect, list};
 
 use super::body::{self, Notation};
 use super::object::Object;
@@ -225,7 +225,8 @@ fn check_preconditions(target: &Target, options: &DeleteOptions, stored: &Record
     Ok(())
 }
 
-/// Deletes the objects of a collection that match the parameters. Returns them as they were.
+/// Deletes the objects of a collection that match the parameters. Returns them as they were, and the
+/// revision at which they were listed.
 ///
 /// # Errors
 /// Those of a list and of the single deletions; objects that go in the meantime are no error.
@@ -233,15 +234,17 @@ pub(super) async fn collection(
     target: &Target,
     params: &ReadParams,
     options: &DeleteOptions,
-) -> Result<Vec<Arc<Record>>, ApiError> {
+) -> Result<(Revision, Vec<Arc<Record>>), ApiError> {
     let listed = |error: Error| target.error(&error, StatusFor::List);
     let mut page_options = params.list_options();
     let mut deleted = Vec::new();
+    let mut first_revision = None;
     if page_options.limit <= 0 {
         page_options.limit = COLLECTION_PAGE;
     }
     loop {
         let page = list(&*target.store, target.scope()?, &page_options).await.map_err(listed)?;
+        let revision = *first_revision.get_or_insert(page.revision);
         for record in collect(page.cursor).await.map_err(listed)? {
             match delete_listed(target, &record, options).await {
                 Ok(()) => deleted.push(record),
@@ -258,7 +261,7 @@ pub(super) async fn collection(
                     ..page_options
                 };
             }
-            _ => return Ok(deleted),
+            _ => return Ok((revision, deleted)),
         }
     }
 }

@@ -54,7 +54,7 @@ where
     let shown = negotiate::negotiate_status(&parts.headers, parts.uri.query());
     let call =
         Call { app, route, headers: parts.headers, query, raw_query: parts.uri.query().map(str::to_owned) };
-    match call.dispatch(&parts.method, body).await {
+    match call.answer(&parts.method, body).await {
         Ok(response) => response,
         Err(error) => response::error(&error, &shown),
     }
@@ -70,6 +70,23 @@ struct Call {
 }
 
 impl Call {
+    /// Answers the request, in time unless it is a watch, which ends by itself.
+    async fn answer<B>(self, method: &Method, body: B) -> Result<Response<Body>, ApiError>
+    where
+        B: HttpBody<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        let timeout = self.query.request_timeout()?;
+        if method == Method::GET && self.is_watch() {
+            return self.watch().await;
+        }
+        let answer = tokio::time::timeout(timeout, self.dispatch(method, body)).await;
+        answer.unwrap_or_else(|_| {
+            let message = "Timeout: request did not complete within the allotted timeout";
+            Err(ApiError::new(504, "Timeout", message))
+        })
+    }
+
     async fn dispatch<B>(self, method: &Method, body: B) -> Result<Response<Body>, ApiError>
     where
         B: HttpBody<Data = Bytes> + Send,
@@ -79,7 +96,6 @@ impl Call {
         let is_collection = self.route.name.is_none();
         match (method, subresource) {
             (&Method::GET, "scale") => self.get_scale().await,
-            (&Method::GET, _) if self.is_watch() => self.watch().await,
             (&Method::GET, "") if is_collection => self.list().await,
             (&Method::GET, _) => self.get().await,
             (&Method::POST, "") if is_collection => self.create(body::read(body).await?).await,
@@ -210,10 +226,7 @@ impl Call {
         let options = DeleteOptions::parse(&self.query, self.notation()?, &body)?;
         let job = target.clone();
         let deletion = async move { delete::collection(&job, &params, &options).await };
-        let deleted = self.finish(deletion).await?;
-        let revision = target.store.current_revision().await;
-        let revision =
-            revision.map_err(|error| target.error(&error, watchkeep_storage::StatusFor::Delete))?;
+        let (revision, deleted) = self.finish(deletion).await?;
         let metadata = ListMetadata { revision, continue_token: None, remaining: None };
         let list = view::list(view, &target, &metadata, &deleted)?;
         Ok(response::rendered(StatusCode::OK, list.into(), &negotiated))
