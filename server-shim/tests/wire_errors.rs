@@ -264,10 +264,10 @@ impl Write for Log {
 async fn the_data_of_a_secret_is_never_logged() {
     const SECRETS: &str = "/api/v1/namespaces/t1/secrets";
     let log = Log::default();
-    let writer = log.clone();
+    let sink = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
+        .with_writer(move || sink.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let wire = Wire::start().await;

@@ -388,7 +388,7 @@ async fn http_2_carries_many_requests_and_a_watch_on_one_connection() {
     while events < 50 {
         let frame = tokio::time::timeout(wire_client::DEADLINE, watch.frame()).await.expect("no event");
         let data = frame.unwrap().unwrap().into_data().unwrap();
-        events += data.iter().filter(|byte| **byte == b'\n').count();
+        events += std::str::from_utf8(&data).unwrap().lines().count();
     }
     let object = send("GET", &path, "").await.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(serde_json::from_slice::<Value>(&object).unwrap(), wire.read(&path).await);

@@ -50,7 +50,7 @@ fn v3_of(known: &GroupVersion, base: &str) -> Value {
         .iter()
         .map(|resource| (object_path(base, resource), json!({"patch": patch_operation(resource)})))
         .collect();
-    json!({"openapi": "3.0.0", "info": info(), "paths": paths})
+    json!({"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": {}}})
 }
 
 fn object_path(base: &str, resource: &Resource) -> String {
