@@ -89,6 +89,6 @@ where
     F: FnMut(Arc<Record>) -> R,
     R: Future<Output = Result<(), E>>,
 {
-    preconditions.check(key, record)?;
+    preconditions.check(key, Some(record))?;
     validate(Arc::clone(record)).await
 }

@@ -22,18 +22,18 @@ impl Preconditions {
         Self { uid: Some(uid.into()), resource_version: None }
     }
 
-    /// Checks the demands against a record. Clause \[PRECONDITIONS\].
+    /// Checks the demands against a record; `None` is an object that does not exist, and meets none.
     ///
     /// # Errors
     /// [`Error::InvalidObject`] that names the first demand that is not met, with both values.
-    pub fn check(&self, key: &Key, record: &Record) -> Result<(), Error> {
-        let found_uid = &*record.value.attributes().uid;
+    pub fn check(&self, key: &Key, record: Option<&Record>) -> Result<(), Error> {
+        let found_uid = record.map_or("", |record| &*record.value.attributes().uid);
         if let Some(uid) = &self.uid
             && uid != found_uid
         {
             return Err(failed(key, "UID", uid, found_uid));
         }
-        let found_version = record.revision.to_string();
+        let found_version = record.map(|record| record.revision.to_string()).unwrap_or_default();
         if let Some(version) = &self.resource_version
             && *version != found_version
         {

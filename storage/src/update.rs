@@ -143,11 +143,10 @@ where
     F: FnMut(Option<Arc<Record>>) -> R,
     R: Future<Output = Result<Update, E>>,
 {
-    match &state.record {
-        Some(record) => preconditions.check(key, record)?,
-        None if create_missing => {}
-        None => return Err(Error::NotFound { key: key.clone() }.into()),
+    if state.record.is_none() && !create_missing {
+        return Err(Error::NotFound { key: key.clone() }.into());
     }
+    preconditions.check(key, state.record.as_deref())?;
     update(state.record.clone()).await
 }
 

@@ -4,6 +4,45 @@
 use watchkeep_tests::fixture::{config_map, deployment, together};
 use watchkeep_tests::scope::Scope;
 
+/// Seven objects of five groups, two of them in no namespace.
+const MANY_GROUPS: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: one}
+spec: {containers: [{name: main, image: 'example.com/one:1'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: one}
+spec: {selector: {app: one}, ports: [{port: 80}]}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: one}
+spec: {maxReplicas: 3, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: one}
+spec:
+  schedule: '* * * * *'
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: 'i:1'}]}}}}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: one}
+spec: {holderIdentity: me, leaseDurationSeconds: 15}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: CLUSTER-WIDE}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: 'test:CLUSTER-WIDE'}
+rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]
+";
+
 #[test]
 fn a_second_apply_changes_nothing() {
     for kubectl in Scope::of_each("twice") {
@@ -22,6 +61,36 @@ fn a_second_apply_changes_nothing() {
             "deployment.apps/web unchanged\nconfigmap/one unchanged"
         );
         assert_eq!(versions(), before, "kubectl {}", kubectl.version());
+    }
+}
+
+#[test]
+fn objects_of_many_groups_are_applied_listed_and_deleted() {
+    for kubectl in Scope::of_each("groups") {
+        let manifest = MANY_GROUPS.replace("CLUSTER-WIDE", kubectl.namespace());
+        let created = kubectl.ok_with("apply -f -", &manifest);
+        assert_eq!(created.matches(" created").count(), 7, "{created}");
+        let again = kubectl.ok_with("apply -f -", &manifest);
+        assert_eq!(again.matches(" unchanged").count(), 7, "{again}");
+
+        let row = |line: &str| {
+            let table = kubectl.ok(&format!("get {line} --no-headers"));
+            table.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(row("pod one").get(..4), Some(&["one", "0/1", "Pending", "0"].map(String::from)[..]));
+        assert_eq!(row("cj one").get(1..6).map(|cells| cells.join(" ")), Some("* * * * *".to_owned()));
+        assert_eq!(row("hpa one").get(1).map(String::as_str), Some("Deployment/web"));
+        // One object, two versions.
+        let older = kubectl.ok(
+            "get horizontalpodautoscalers.v1.autoscaling one -o jsonpath='{.apiVersion} {.spec.maxReplicas}'",
+        );
+        assert_eq!(older, "autoscaling/v1 3");
+        let node = format!("node/{}", kubectl.namespace());
+        assert_eq!(kubectl.field(&node, "{.metadata.name}{.metadata.namespace}"), kubectl.namespace());
+
+        assert!(kubectl.ok("describe pod one").contains("example.com/one:1"));
+        kubectl.ok_with("delete -f -", &manifest);
+        assert_eq!(kubectl.ok("get pod,svc,hpa,cj,lease -o name"), "");
     }
 }
 

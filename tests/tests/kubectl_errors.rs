@@ -140,8 +140,8 @@ fn a_value_of_the_wrong_type_is_told_with_its_place() {
 }
 
 #[test]
-fn selectors_that_mean_nothing_are_bad_requests() {
-    let kubectl = Scope::of_newest("selectors");
+fn parameters_that_mean_nothing_are_bad_requests() {
+    let kubectl = Scope::of_newest("parameters");
     let error = kubectl.fails("get pods --field-selector spec.color=red");
     assert!(error.ends_with("field label not supported: spec.color"), "{error}");
     let error = kubectl.fails("get cm --field-selector spec.color=red");
@@ -149,6 +149,8 @@ fn selectors_that_mean_nothing_are_bad_requests() {
     let path = format!("/api/v1/namespaces/{}/configmaps", kubectl.namespace());
     let error = kubectl.fails(&format!("get --raw {path}?labelSelector=a+b"));
     assert!(error.contains("found 'b', expected: in, notin, =, ==, !=, gt, lt"), "{error}");
+    let error = kubectl.fails(&format!("get --raw {path}?timeout=long"));
+    assert!(error.contains("invalid timeout specified in the request URL"), "{error}");
     let error = kubectl.fails(&format!("get --raw {path}?continue=nonsense"));
     assert!(error.contains("continue key is not valid"), "{error}");
 }

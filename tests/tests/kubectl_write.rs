@@ -171,3 +171,15 @@ fn a_status_changes_only_through_its_subresource() {
         "7 1 1"
     );
 }
+
+/// `stringData` is for writing only: what is stored and read is `data`.
+#[test]
+fn string_data_of_a_secret_becomes_data() {
+    let kubectl = Scope::of_newest("string-data");
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: one}\n\
+         data: {a: b2xk, b: b2xk}\nstringData: {b: new}\n";
+    kubectl.ok_with("create -f -", secret);
+    assert_eq!(kubectl.field("secret/one", "{.data} {.stringData}"), r#"{"a":"b2xk","b":"bmV3"}"#);
+    kubectl.ok(r#"patch secret one -p '{"stringData":{"c":"more"}}'"#);
+    assert_eq!(kubectl.field("secret/one", "{.data.c}{.stringData}"), "bW9yZQ==");
+}

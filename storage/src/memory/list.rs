@@ -1,107 +1,37 @@
-//! Lists of the memory backend: a picture and a place in it, until the deadline.
+//! Lists of the memory backend: a picture that is read batch by batch.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::Mutex;
-
-use super::Shared;
+use super::picture::OpenPicture;
 use super::scan::Scan;
 use crate::error::Error;
 use crate::interface::BoxFuture;
 use crate::list::{BATCH_RECORDS_MAX, Continuation, Cursor};
 use crate::predicate::Predicate;
 use crate::record::Record;
-use crate::revision::Revision;
 
-/// The place of a cursor in its picture; empty when the picture was let go of.
-type Place = Arc<Mutex<Option<Scan>>>;
-
-/// The open cursors by the Unix time of their deadlines, so that a reader that went to sleep keeps no
-/// picture.
-#[derive(Default)]
-pub(super) struct OpenCursors {
-    opened: u64,
-    by_deadline: BTreeMap<(Duration, u64), Place>,
-}
-
-/// Reads a picture batch by batch, until its deadline.
+/// Reads a picture batch by batch, until its end or its deadline.
 pub(super) struct PictureCursor {
-    shared: Arc<Shared>,
-    id: (Duration, u64),
-    place: Place,
+    /// `None` at the end.
+    picture: Option<OpenPicture>,
     predicate: Predicate,
-    /// How many records may still be returned; zero at the end.
+    /// How many records may still be returned.
     left: usize,
-    revision: Revision,
-}
-
-impl OpenCursors {
-    fn open(&mut self, deadline: Duration, place: &Place) -> (Duration, u64) {
-        self.opened += 1;
-        let id = (deadline, self.opened);
-        self.by_deadline.insert(id, Arc::clone(place));
-        id
-    }
-
-    /// Removes a cursor whose deadline is over at Unix time `now`.
-    fn pop_expired(&mut self, now: Duration) -> Option<Place> {
-        let first = self.by_deadline.first_entry()?;
-        (first.key().0 < now).then(|| first.remove())
-    }
-}
-
-/// Lets go of the pictures whose deadline is over.
-pub(super) fn free_expired(shared: &Shared) {
-    let now = shared.environment.unix_time();
-    while let Some(place) = { shared.cursors.lock().pop_expired(now) } {
-        // A picture is dropped outside of the locks: it may be all that holds a large tree.
-        let picture = place.lock().take();
-        drop(picture);
-    }
 }
 
 impl PictureCursor {
-    /// A cursor that returns at most `limit` matching records of a scan.
-    pub(super) fn open(
-        shared: &Arc<Shared>,
-        scan: Scan,
-        predicate: Predicate,
-        limit: Option<NonZeroUsize>,
-        revision: Revision,
-    ) -> Self {
-        let place = Arc::new(Mutex::new(Some(scan)));
-        let deadline = shared.environment.unix_time().saturating_add(shared.options.cursor_deadline);
-        let id = shared.cursors.lock().open(deadline, &place);
-        let left = limit.map_or(usize::MAX, NonZeroUsize::get);
-        Self { shared: Arc::clone(shared), id, place, predicate, left, revision }
+    /// A cursor that returns at most `limit` matching records of a picture.
+    pub(super) fn new(picture: OpenPicture, predicate: Predicate, limit: Option<NonZeroUsize>) -> Self {
+        Self { picture: Some(picture), predicate, left: limit.map_or(usize::MAX, NonZeroUsize::get) }
     }
 
-    /// The place in the picture, if the deadline is not over.
-    fn place(&self) -> Option<Scan> {
-        let (deadline, _) = self.id;
-        if self.shared.environment.unix_time() > deadline {
-            return None;
-        }
-        self.place.lock().clone()
-    }
-
-    fn expired(&self) -> Error {
-        Error::CursorExpired { revision: self.revision, limit: self.shared.options.cursor_deadline }
-    }
-
-    /// Moves on, or ends; does nothing if the picture was let go of in between.
+    /// Moves on, or ends and lets go of the picture.
     fn advance(&mut self, returned: usize, next: Option<Scan>) {
         self.left -= returned;
-        let next = next.filter(|_| self.left > 0);
-        if next.is_none() {
-            self.left = 0;
-        }
-        let mut place = self.place.lock();
-        if place.is_some() {
-            *place = next;
+        match (next.filter(|_| self.left > 0), &self.picture) {
+            (Some(next), Some(picture)) => picture.advance(next),
+            _ => self.picture = None,
         }
     }
 }
@@ -110,12 +40,10 @@ impl Cursor for PictureCursor {
     fn next(&mut self) -> BoxFuture<'_, Result<Vec<Arc<Record>>, Error>> {
         Box::pin(async move {
             let mut batch = Vec::new();
-            let batch_max = self.left.min(BATCH_RECORDS_MAX);
-            if batch_max == 0 {
-                return Ok(batch);
-            }
+            let Some(picture) = &self.picture else { return Ok(batch) };
             // Progress is kept only at the end, so that a dropped call has skipped nothing. [CANCEL-READ]
-            let mut scan = self.place().ok_or_else(|| self.expired())?;
+            let mut scan = picture.place()?;
+            let batch_max = self.left.min(BATCH_RECORDS_MAX);
             let mut more = true;
             while more && batch.len() < batch_max {
                 more = scan.step(|record| {
@@ -129,12 +57,6 @@ impl Cursor for PictureCursor {
             self.advance(batch.len(), more.then_some(scan));
             Ok(batch)
         })
-    }
-}
-
-impl Drop for PictureCursor {
-    fn drop(&mut self) {
-        self.shared.cursors.lock().by_deadline.remove(&self.id);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::{Aftermath, Shared, list};
+use super::{Aftermath, Shared, picture};
 use crate::environment::Environment;
 
 /// How often the task looks. The slack of a time-to-live: keys go at most this long after their deadline,
@@ -22,7 +22,7 @@ pub(super) async fn run(shared: Weak<Shared>, environment: Environment) {
         expire(&shared).await;
         retain(&shared);
         trim(&shared).await;
-        list::free_expired(&shared);
+        picture::free_expired(&shared);
     }
 }
 

@@ -9,6 +9,7 @@
 mod list;
 mod maintenance;
 mod options;
+mod picture;
 mod scan;
 mod state;
 mod watch;
@@ -18,8 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use self::list::{OpenCursors, PictureCursor};
+use self::list::PictureCursor;
 pub use self::options::MemoryOptions;
+use self::picture::{OpenPicture, OpenPictures};
 use self::scan::Scan;
 use self::state::{Aftermath, Picture, ResourceId, State};
 use self::watch::{Initial, LogWatch};
@@ -42,7 +44,7 @@ struct Shared {
     state: Mutex<State>,
     options: MemoryOptions,
     environment: Environment,
-    cursors: Mutex<OpenCursors>,
+    pictures: Mutex<OpenPictures>,
     /// Names the watches. Relaxed: only uniqueness matters.
     watchers: AtomicU64,
 }
@@ -67,7 +69,7 @@ impl MemoryBackend {
             state: Mutex::new(State::new(first)),
             options,
             environment,
-            cursors: Mutex::default(),
+            pictures: Mutex::default(),
             watchers: AtomicU64::new(0),
         });
         let environment = shared.environment.clone();
@@ -130,7 +132,8 @@ impl MemoryResource {
             Some(limit) => list::continuation(scan.clone(), &predicate, limit).await,
             None => None,
         };
-        let cursor = PictureCursor::open(&self.shared, scan, predicate, limit, revision);
+        let picture = OpenPicture::new(&self.shared, scan, revision);
+        let cursor = PictureCursor::new(picture, predicate, limit);
         Ok(Listing { revision, continuation, cursor: Box::new(cursor) })
     }
 
@@ -142,7 +145,8 @@ impl MemoryResource {
             WatchStart::Initial { freshness, bookmark } => {
                 let (picture, revision) = self.picture(freshness.into())?;
                 let scan = Scan::new(picture, scope.clone(), revision, None);
-                (revision, Some(Initial { scan, batch: [].into(), done: false, bookmark }))
+                let picture = Some(OpenPicture::new(&self.shared, scan, revision));
+                (revision, Some(Initial { picture, batch: [].into(), bookmark }))
             }
         };
         let progress_requests = self.shared.state.lock().keyspace(self.id).progress_requests;

@@ -7,7 +7,7 @@
 //! - a read at a revision not below `compacted` finds in each chain the last version not above it;
 //! - a chain is never empty, and begins with a deletion only while that deletion is in the log.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub(super) struct Keyspace {
     pub(super) dropped: Revision,
     /// Counts the requests for progress.
     pub(super) progress_requests: u64,
-    wakers: HashMap<u64, Waker>,
+    wakers: Wakers,
     stats: Stats,
 }
 
@@ -68,18 +68,21 @@ pub(super) struct Version {
     deadline: Option<Duration>,
 }
 
+/// Who waits for the next event, by the number of the watch: an order, so that a seed replays it.
+pub(super) type Wakers = BTreeMap<u64, Waker>;
+
 /// What has to be done outside the lock after a change: wake the watchers, and drop what was given up.
 #[derive(Default)]
 #[must_use]
 pub(super) struct Aftermath {
-    pub(super) wakers: Vec<Waker>,
+    pub(super) wakers: Vec<Wakers>,
     pub(super) garbage: Vec<Arc<Event>>,
 }
 
 impl Aftermath {
     /// Wakes the watchers. Call it without the lock.
     pub(super) fn settle(self) {
-        self.wakers.into_iter().for_each(Waker::wake);
+        self.wakers.into_iter().flat_map(Wakers::into_values).for_each(Waker::wake);
     }
 }
 
@@ -118,7 +121,7 @@ impl State {
             log: VecDeque::new(),
             dropped: Revision::ZERO,
             progress_requests: 0,
-            wakers: HashMap::new(),
+            wakers: Wakers::new(),
             stats: Stats::default(),
         });
         ResourceId(self.resources.len() - 1)
@@ -159,7 +162,7 @@ impl State {
         self.history_bytes += history_bytes(&event);
         let wakers = self.keyspace_mut(id).append(event, version);
         let committed = Committed { revision: self.revision, record, previous: stored };
-        (Outcome::Committed(committed), Aftermath { wakers, garbage: Vec::new() })
+        (Outcome::Committed(committed), Aftermath { wakers: vec![wakers], garbage: Vec::new() })
     }
 
     fn version(&self, key: Key, operation: Operation, now: Duration) -> Version {
@@ -302,11 +305,11 @@ impl Keyspace {
     }
 
     /// All who wait.
-    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
-        self.wakers.drain().map(|(_, waker)| waker).collect()
+    pub(super) fn take_wakers(&mut self) -> Wakers {
+        std::mem::take(&mut self.wakers)
     }
 
-    fn append(&mut self, event: Event, version: Version) -> Vec<Waker> {
+    fn append(&mut self, event: Event, version: Version) -> Wakers {
         let bytes = |record: &Option<Arc<Record>>| record.as_ref().map_or(0, |record| value_bytes(record));
         self.stats.objects += u64::from(event.current.is_some());
         self.stats.objects -= u64::from(event.previous.is_some());
@@ -336,6 +339,9 @@ impl Keyspace {
             }
             if chain.is_empty() {
                 self.objects.remove(&event.key);
+            } else if chain.len() == 1 {
+                // A chain that has grown keeps its room; a new one of a single version needs none.
+                *chain = chain.pop_front().into_iter().collect();
             }
         }
         Some(event)

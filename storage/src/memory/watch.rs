@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::Shared;
-use super::scan::Scan;
-use super::state::{Aftermath, ResourceId};
+use super::picture::OpenPicture;
+use super::state::ResourceId;
 use crate::error::{CompactedDuring, Error};
 use crate::event::{Bookmark, Change, Event, EventType, WatchEvent};
 use crate::key::Scope;
@@ -17,6 +17,9 @@ use crate::watch::WatchSource;
 
 /// How many events are taken from the log at once: the lock is held for no longer.
 const TAKE_EVENTS_MAX: usize = 128;
+
+/// How often a poll looks at the log before other tasks get their turn.
+const LOOKS_MAX: usize = 8;
 
 /// A watch: `Initial -> Live`.
 pub(super) struct LogWatch {
@@ -35,11 +38,13 @@ pub(super) struct LogWatch {
     pub(super) progress_answered: Option<u64>,
 }
 
-/// The initial state: a picture and a place in it.
+/// The initial state, on its way out.
 pub(super) struct Initial {
-    pub(super) scan: Scan,
+    /// What is still to be read; `None` at its end.
+    pub(super) picture: Option<OpenPicture>,
+    /// What was read and not yet returned; at most [`TAKE_EVENTS_MAX`].
     pub(super) batch: VecDeque<Arc<Record>>,
-    pub(super) done: bool,
+    /// Whether a bookmark follows.
     pub(super) bookmark: bool,
 }
 
@@ -55,10 +60,12 @@ enum Look {
 
 impl WatchSource for LogWatch {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
-        if let Some(event) = self.next_initial() {
-            return Poll::Ready(Some(Ok(event)));
+        if self.initial.is_some()
+            && let Some(event) = ready!(self.poll_initial(context))
+        {
+            return Poll::Ready(Some(event));
         }
-        loop {
+        for _ in 0..LOOKS_MAX {
             if let Some(Taken(event_type, event)) = self.taken.pop_front() {
                 return Poll::Ready(Some(Ok(WatchEvent::Change(Change { event_type, event }))));
             }
@@ -72,6 +79,9 @@ impl WatchSource for LogWatch {
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
+        // Many events and none to show: other tasks get their turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn progress(&self) -> Revision {
@@ -92,27 +102,28 @@ impl WatchSource for LogWatch {
 }
 
 impl LogWatch {
-    /// The next of the initial events, then their bookmark, then nothing.
-    fn next_initial(&mut self) -> Option<WatchEvent> {
-        let initial = self.initial.as_mut()?;
-        while initial.batch.is_empty() && !initial.done {
-            let Initial { scan, batch, .. } = initial;
-            let more = scan.step(|record| {
-                if self.predicate.matches(record.value.attributes()) {
-                    batch.push_back(Arc::clone(record));
-                }
-                batch.len() < TAKE_EVENTS_MAX
-            });
-            initial.done = !more;
+    /// The next of the initial events, then their bookmark, then nothing. Reads one step at a poll, so
+    /// that a selector that matches little does not keep other tasks waiting.
+    fn poll_initial(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+        let Some(initial) = &mut self.initial else { return Poll::Ready(None) };
+        if initial.batch.is_empty()
+            && let Err(error) = initial.read(&self.predicate)
+        {
+            return Poll::Ready(Some(Err(error)));
         }
         if let Some(record) = initial.batch.pop_front() {
             let event = Arc::new(Event::initial(record));
-            return Some(WatchEvent::Change(Change { event_type: EventType::Added, event }));
+            let change = Change { event_type: EventType::Added, event };
+            return Poll::Ready(Some(Ok(WatchEvent::Change(change))));
         }
-        let bookmark = initial.bookmark;
+        if initial.picture.is_some() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let bookmark = Bookmark { revision: self.position, initial_events_end: true };
+        let bookmark = initial.bookmark.then_some(Ok(WatchEvent::Bookmark(bookmark)));
         self.initial = None;
-        let bookmark = bookmark.then_some(Bookmark { revision: self.position, initial_events_end: true });
-        bookmark.map(WatchEvent::Bookmark)
+        Poll::Ready(bookmark)
     }
 
     /// Looks at the log. Registers for the next wake-up under the same lock, so that none is lost.
@@ -152,6 +163,26 @@ impl LogWatch {
     }
 }
 
+impl Initial {
+    /// Reads one step of the picture.
+    fn read(&mut self, predicate: &Predicate) -> Result<(), Error> {
+        let Some(picture) = &self.picture else { return Ok(()) };
+        let mut scan = picture.place()?;
+        let more = scan.step(|record| {
+            if predicate.matches(record.value.attributes()) {
+                self.batch.push_back(Arc::clone(record));
+            }
+            self.batch.len() < TAKE_EVENTS_MAX
+        });
+        if more {
+            picture.advance(scan);
+        } else {
+            self.picture = None;
+        }
+        Ok(())
+    }
+}
+
 impl Drop for LogWatch {
     fn drop(&mut self) {
         self.shared.state.lock().keyspace_mut(self.id).forget(self.watcher);
@@ -166,5 +197,5 @@ pub(super) fn request_progress(shared: &Shared, id: ResourceId) {
         keyspace.progress_requests += 1;
         keyspace.take_wakers()
     };
-    Aftermath { wakers, garbage: Vec::new() }.settle();
+    wakers.into_values().for_each(Waker::wake);
 }

@@ -11,6 +11,19 @@ use crate::kinds::resource::Resource;
 /// All values of an object together, in bytes.
 const DATA_BYTES_MAX: usize = 1 << 20;
 
+/// Moves the plain texts of a Secret's `stringData`, which is only ever written, into its `data`.
+pub(super) fn fold_string_data(resource: &Resource, object: &mut Object) {
+    if (resource.group, resource.kind) != ("", "Secret") {
+        return;
+    }
+    let Some(Json::Object(texts)) = object.get("stringData").cloned() else { return };
+    object.set("stringData", None);
+    let data = object.object_mut("data");
+    for (key, text) in texts {
+        data.insert(key, Json::from(STANDARD.encode(text.as_str().unwrap_or_default())));
+    }
+}
+
 /// Checks the data of an object about to be stored.
 pub(super) fn check(resource: &Resource, object: &Object) -> Option<FieldError> {
     let bytes = match (resource.group, resource.kind) {
@@ -52,6 +65,16 @@ mod tests {
 
     use super::*;
     use crate::kinds::table::ResourceTable;
+
+    #[test]
+    fn the_texts_of_a_secret_become_its_data() {
+        let table = ResourceTable::built_in();
+        let mut secret =
+            Object::new(json!({ "data": { "a": "eA==", "b": "eA==" }, "stringData": { "b": "y" } }));
+        fold_string_data(table.resource("", "v1", "secrets").unwrap(), &mut secret);
+        assert_eq!(secret.get("data"), Some(&json!({ "a": "eA==", "b": "eQ==" })));
+        assert_eq!(secret.get("stringData"), None);
+    }
 
     #[test]
     fn a_mebibyte_of_values_fits_and_one_byte_more_does_not() {

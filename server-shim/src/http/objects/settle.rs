@@ -94,11 +94,10 @@ async fn dry_run(
 ) -> Result<Settled, Failure> {
     let key = target.key()?;
     let stored = target.store.get(&key, Freshness::Latest).await?.record;
-    match &stored {
-        None if !terms.create_missing => return Err(Error::NotFound { key }.into()),
-        None => {}
-        Some(record) => terms.preconditions.check(&key, record)?,
+    if stored.is_none() && !terms.create_missing {
+        return Err(Error::NotFound { key }.into());
     }
+    terms.preconditions.check(&key, stored.as_deref())?;
     let Decision { value, is_gone } = decide(stored.as_deref())?;
     let created = stored.is_none();
     let revision = stored.map_or(Revision::ZERO, |stored| stored.revision);

@@ -93,6 +93,7 @@ pub(super) fn prepare_create(
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
         object.set_meta(field, None);
     }
+    data::fold_string_data(resource, object);
     object.set_meta("uid", Some(Json::from(new_uid(environment))));
     object.set_meta("creationTimestamp", Some(Json::from(rfc3339_seconds(environment.now()))));
     if resource.writes.has_generation {
@@ -148,6 +149,7 @@ pub(super) fn prepare_update(
     if object.meta("generateName").is_none() {
         object.set_meta("generateName", stored.meta("generateName").cloned());
     }
+    data::fold_string_data(resource, object);
     match half {
         Half::Main if resource.writes.has_status => object.set("status", stored.get("status").cloned()),
         Half::Main => {}

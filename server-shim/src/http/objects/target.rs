@@ -1,5 +1,6 @@
 //! What a request is about: a resource, its store, and an object or a collection in it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use watchkeep_storage::{Error, Interface, Key, ObjectName, Record, Scope, StatusFor, Value};
@@ -127,6 +128,19 @@ impl Target {
             return Ok(stored);
         }
         Ok(Object::new(convert::from_storage(&self.resource, stored.into_tree())))
+    }
+
+    /// A record as the request's version shows it: itself, unless it is stored in another version.
+    ///
+    /// # Errors
+    /// 500 if what is stored cannot be converted.
+    pub(super) fn shown<'r>(&self, record: &'r Record) -> Result<Cow<'r, Record>, ApiError> {
+        if !convert::is_needed(&self.resource) {
+            return Ok(Cow::Borrowed(record));
+        }
+        let bytes = codec::encode(self.resource.schema, &self.tree(record)?.into_tree());
+        let value = Value::new(bytes, self.store.schema()).map_err(ApiError::internal)?;
+        Ok(Cow::Owned(Record { key: record.key.clone(), value, revision: record.revision }))
     }
 
     /// The canonical value of a tree in the version of the request.

@@ -3,8 +3,8 @@
 
 use watchkeep_storage::{Bookmark, EventType, Record, Revision, WatchEvent};
 
+use super::object::Object;
 use super::target::Target;
-use crate::convert;
 use crate::http::error::ApiError;
 use crate::http::negotiate::{MetaVersion, Transform};
 use crate::http::params::Query;
@@ -71,51 +71,31 @@ impl View {
     pub(super) fn object(self, target: &Target, record: &Record) -> Result<Vec<u8>, ApiError> {
         let mut out = Vec::with_capacity(record.value.bytes().len() + 64);
         if let Some(mut table) = self.table(target) {
-            write_table(&mut table, target, record, record.revision, &mut out)?;
+            write_table(&mut table, target, &*target.shown(record)?, record.revision, &mut out)?;
         } else {
-            self.write(target, record, record.revision, &mut out)?;
+            self.write(&*target.shown(record)?, record.revision, &mut out);
         }
         out.push(b'\n');
         Ok(out)
     }
 
     /// Appends an object, whole or as its metadata.
-    fn write(
-        self,
-        target: &Target,
-        record: &Record,
-        revision: Revision,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ApiError> {
-        if let Self::Metadata(version) = self {
-            write_partial(record, revision, version, out);
-            return Ok(());
+    fn write(self, record: &Record, revision: Revision, out: &mut Vec<u8>) {
+        match self {
+            Self::Metadata(version) => write_partial(record, revision, version, out),
+            Self::Whole | Self::Table(..) => write_whole(record, revision, out),
         }
-        write_whole(target, record, revision, out)
     }
 }
 
-/// Appends an object as it is, in the version of the request.
-fn write_whole(
-    target: &Target,
-    record: &Record,
-    revision: Revision,
-    out: &mut Vec<u8>,
-) -> Result<(), ApiError> {
-    if convert::is_needed(&target.resource) {
-        let mut object = target.tree(record)?;
-        if !revision.is_zero() {
-            object.set_revision(revision);
-        }
-        return serde_json::to_writer(out, &object.into_tree()).map_err(ApiError::internal);
-    }
+/// Appends an object as it is.
+fn write_whole(record: &Record, revision: Revision, out: &mut Vec<u8>) {
     if revision.is_zero() {
         // Nothing was stored: a dry run has no resourceVersion to show.
         out.extend_from_slice(record.value.bytes());
     } else {
         record.write_object_at(revision, out);
     }
-    Ok(())
 }
 
 /// Appends the metadata of an object, as an object of its own kind.
@@ -151,15 +131,11 @@ fn write_row(
     out: &mut Vec<u8>,
 ) -> Result<(), ApiError> {
     let now = target.app.environment.now();
-    if !revision.is_zero() && !convert::is_needed(&target.resource) {
+    if revision.is_zero() {
+        table.object(&Object::of_record(record)?.into_tree(), now, out);
+    } else {
         table.record(record, revision, now, out);
-        return Ok(());
     }
-    let mut object = target.tree(record)?;
-    if !revision.is_zero() {
-        object.set_revision(revision);
-    }
-    table.object(&object.into_tree(), now, out);
     Ok(())
 }
 
@@ -208,6 +184,7 @@ impl ListWriter {
         record: &Record,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
+        let record = &*target.shown(record)?;
         if let Some(table) = &mut self.table {
             return write_row(table, target, record, record.revision, out);
         }
@@ -215,15 +192,8 @@ impl ListWriter {
             out.push(b',');
         }
         match self.view {
-            View::Whole if !convert::is_needed(&target.resource) => record.write_item(out),
-            View::Whole => {
-                let mut object = target.tree(record)?;
-                object.set_revision(record.revision);
-                object.set("kind", None);
-                object.set("apiVersion", None);
-                serde_json::to_writer(out, &object.into_tree()).map_err(ApiError::internal)?;
-            }
-            view => view.write(target, record, record.revision, out)?,
+            View::Whole => record.write_item(out),
+            view => view.write(record, record.revision, out),
         }
         Ok(())
     }
@@ -317,10 +287,12 @@ impl EventView {
         revision: Revision,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
+        let record = &*target.shown(record)?;
         match &mut self.table {
-            Some(table) => write_table(table, target, record, revision, out),
-            None => self.view.write(target, record, revision, out),
+            Some(table) => write_table(table, target, record, revision, out)?,
+            None => self.view.write(record, revision, out),
         }
+        Ok(())
     }
 
     fn write_bookmark(&mut self, target: &Target, bookmark: Bookmark, out: &mut Vec<u8>) {
