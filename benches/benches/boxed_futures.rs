@@ -29,7 +29,7 @@ fn bench(criterion: &mut Criterion) {
         bencher.iter(|| runtime.block_on(async { boxed(black_box(1)).await }));
     });
 
-    let store = runtime.block_on(async { config_maps() });
+    let store = runtime.block_on(config_maps());
     runtime.block_on(fill(&*store, OBJECTS));
     let wanted = key(&*store, OBJECTS / 2);
     group.bench_function("get_through_dyn", |bencher| {

@@ -21,7 +21,7 @@ const WATCHERS: usize = 1_000;
 
 fn bench(criterion: &mut Criterion) {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime without I/O");
-    let store = runtime.block_on(async { config_maps() });
+    let store = runtime.block_on(config_maps());
     runtime.block_on(fill(&*store, OBJECTS));
     let scope = || store.prefix().under(None).expect("the whole resource is a scope");
     let mut group = criterion.benchmark_group("memory");

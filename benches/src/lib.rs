@@ -17,10 +17,10 @@ pub const CONFIG_MAP_BYTES: usize = 1_600;
 ///
 /// # Panics
 /// Outside a tokio runtime.
-pub fn config_maps() -> Arc<dyn Interface> {
+pub async fn config_maps() -> Arc<dyn Interface> {
     let backend = MemoryBackend::new(MemoryOptions::default(), Environment::system());
     let prefix = ResourcePrefix::new("/configmaps").expect("the prefix is a literal that follows the rules");
-    backend.resource(prefix, Arc::new(schema())).expect("the memory backend opens any resource")
+    backend.resource(prefix, Arc::new(schema())).await.expect("the memory backend opens any resource")
 }
 
 /// A schema with one field beyond the common ones, as pods have.

@@ -15,6 +15,8 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Environment {
     wall: Wall,
+    /// Where [`Environment::uptime`] counts from.
+    origin: Instant,
     chance: Chance,
 }
 
@@ -23,7 +25,7 @@ enum Wall {
     /// The system's clock.
     System,
     /// A clock that starts at a given time and moves with the runtime's.
-    Simulated { start: SystemTime, origin: Instant },
+    Simulated { start: SystemTime },
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ enum Chance {
 impl Environment {
     /// The system's clock and randomness.
     pub fn system() -> Self {
-        Self { wall: Wall::System, chance: Chance::System }
+        Self { wall: Wall::System, origin: instant(), chance: Chance::System }
     }
 
     /// A clock that starts at `start` and moves with the runtime's, and random numbers from `seed`. On a
@@ -45,7 +47,8 @@ impl Environment {
     /// Outside a tokio runtime.
     pub fn simulated(start: SystemTime, seed: u64) -> Self {
         Self {
-            wall: Wall::Simulated { start, origin: Instant::now() },
+            wall: Wall::Simulated { start },
+            origin: instant(),
             chance: Chance::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))),
         }
     }
@@ -55,13 +58,19 @@ impl Environment {
     pub fn now(&self) -> SystemTime {
         match &self.wall {
             Wall::System => SystemTime::now(),
-            Wall::Simulated { start, origin } => *start + origin.elapsed(),
+            Wall::Simulated { start } => *start + self.uptime(),
         }
     }
 
     /// The time since 1970; zero for a clock that stands before it.
     pub fn unix_time(&self) -> Duration {
         self.now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// The time since this environment was made, by a clock that neither jumps nor goes back. What lasts
+    /// no longer than the process (deadlines, ages) counts on it.
+    pub fn uptime(&self) -> Duration {
+        instant().saturating_duration_since(self.origin)
     }
 
     /// Sleeps.
@@ -89,6 +98,11 @@ impl Environment {
     {
         tokio::spawn(task)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door to the clock")]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]

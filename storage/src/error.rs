@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::continue_token::ContinueTokenError;
-use crate::key::{Key, KeyError};
+use crate::key::{Key, KeyError, ResourcePrefix};
 use crate::revision::{InvalidResourceVersion, Revision};
 
 /// The largest object in bytes, as it is stored. One limit for every backend: it is etcd's for a request.
@@ -37,6 +37,14 @@ pub enum Error {
     /// The object to be created carries a resourceVersion already. The client's to fix.
     #[error("resourceVersion should not be set on objects to be created")]
     ResourceVersionOnCreate,
+    /// A value that is no object of the resource. The caller's to fix.
+    #[error("{key}: not an object of this resource: {reason}")]
+    InvalidValue {
+        /// The key.
+        key: Key,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The object is larger than [`OBJECT_BYTES_MAX`]. The client's to fix.
     #[error("{key}: object of {bytes} bytes is larger than the limit of {OBJECT_BYTES_MAX}")]
     ObjectTooLarge {
@@ -73,6 +81,12 @@ pub enum Error {
         /// The deadline, counted from when the list was opened.
         limit: Duration,
     },
+    /// A resource was opened before, with another schema. The embedder's to fix.
+    #[error("the resource {prefix} is open with another schema")]
+    SchemaDiffers {
+        /// The prefix of the resource.
+        prefix: ResourcePrefix,
+    },
     /// A key outside the rules. The caller's to fix.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -96,6 +110,8 @@ pub enum Error {
     Corrupt {
         /// The key.
         key: Key,
+        /// The commit that stored it, where that is known: a deletion that expects it gets rid of it.
+        revision: Option<Revision>,
         /// What is wrong with it.
         reason: String,
     },
@@ -142,6 +158,11 @@ pub enum CompactedDuring {
 }
 
 impl Error {
+    /// Whether a commit that failed like this may have taken place all the same.
+    pub fn outcome_is_unknown(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Internal { .. })
+    }
+
     /// The text of the reference for an [`Error::InvalidObject`], as clients see it inside a Conflict.
     pub(crate) fn invalid_object(key: &Key, reason: String) -> Self {
         Self::InvalidObject { key: key.clone(), reason }

@@ -64,6 +64,12 @@ impl Event {
         Self { revision: record.revision, key: record.key.clone(), current: Some(record), previous: None }
     }
 
+    /// The bytes of the values before and after.
+    pub(crate) fn value_bytes(&self) -> usize {
+        let records = [&self.current, &self.previous].into_iter().flatten();
+        records.map(|record| record.value.bytes().len()).sum()
+    }
+
     /// The type of this event under a selector, `None` if the watcher must not see it.
     /// Clause \[WATCH-FILTERED\].
     ///

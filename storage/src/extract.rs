@@ -23,6 +23,8 @@ pub(crate) fn extract(bytes: &[u8], schema: &Schema) -> Result<Extracted, Layout
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     (&mut top).deserialize(&mut deserializer).map_err(|error| not_an_object(&error))?;
     deserializer.end().map_err(|error| not_an_object(&error))?;
+    // Values that are skipped are not checked by the parser, and go to clients as they are.
+    std::str::from_utf8(bytes).map_err(|error| LayoutError::NotAnObject { reason: error.to_string() })?;
 
     let raw = top.metadata.ok_or(NO_METADATA)?;
     let metadata_start = offset(bytes, raw.get()).ok_or(NO_METADATA)?;
@@ -60,7 +62,14 @@ fn body_offset(bytes: &[u8], metadata_start: usize, keys: &[String]) -> Result<u
     metadata_start
         .checked_sub(METADATA_KEY.len())
         .filter(|body| bytes.get(*body..metadata_start) == Some(METADATA_KEY))
+        .filter(|body| bytes.get(..*body).is_some_and(is_canonical_head))
         .ok_or(LayoutError::NotCanonical { reason: "there is space before the metadata" })
+}
+
+/// Whether `{"kind":"…","apiVersion":"…",` stands there without spaces outside of the texts. Kinds and
+/// versions hold no spaces.
+fn is_canonical_head(head: &[u8]) -> bool {
+    !head.iter().any(u8::is_ascii_whitespace)
 }
 
 struct Top<'a, 'b> {
@@ -93,6 +102,9 @@ impl<'a> Visitor<'a> for &mut Top<'a, '_> {
                 self.keys.push(key.clone().into_owned());
             }
             if key == "metadata" {
+                if self.metadata.is_some() {
+                    return Err(A::Error::duplicate_field("metadata"));
+                }
                 self.metadata = Some(map.next_value()?);
             } else {
                 visit_value(self.tree, &key, &mut self.found, &mut map)?;

@@ -108,8 +108,8 @@ pub trait Interface: Send + Sync {
     /// with [`Error::Compacted`]. Affects the whole store, all resources.
     ///
     /// # Errors
-    /// [`Error::Compacted`] when it is compacted already, [`Error::FutureRevision`] when the store has
-    /// not reached it.
+    /// [`Error::Compacted`] when a later one is compacted already (the same one again is fine),
+    /// [`Error::FutureRevision`] when the store has not reached it.
     fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>>;
 
     /// The oldest revision that can be read; zero if all history is there.
@@ -130,11 +130,25 @@ pub trait Interface: Send + Sync {
 
 /// A store, from which the interfaces of its resources are had.
 pub trait Backend: Send + Sync {
-    /// The interface of a resource. Opening one twice gives the same resource.
+    /// The interface of a resource. Opening one twice gives the same resource. May read all of it, where
+    /// the schema has another version than what is stored was extracted with.
+    ///
+    /// # Errors
+    /// [`crate::KeyError::Overlaps`] where its prefix and that of another one contain each other
+    /// \[KEYS\]; [`Error::SchemaDiffers`] if it is open with another schema; those of the engine.
+    fn resource(
+        &self,
+        prefix: ResourcePrefix,
+        schema: Arc<Schema>,
+    ) -> BoxFuture<'_, Result<Arc<dyn Interface>, Error>>;
+
+    /// Ends the store in an orderly way: what was acknowledged is kept, what it holds is given back. Requests
+    /// after it may fail with [`Error::NotReady`]. Dropping a store without it loses nothing that a kill
+    /// would not.
     ///
     /// # Errors
     /// Those of the engine.
-    fn resource(&self, prefix: ResourcePrefix, schema: Arc<Schema>) -> Result<Arc<dyn Interface>, Error>;
+    fn close(&self) -> BoxFuture<'_, Result<(), Error>>;
 }
 
 /// One write.
@@ -164,7 +178,8 @@ pub enum Operation {
     Put {
         /// The value.
         value: Value,
-        /// When to delete it again, counted from the commit; `None` keeps it.
+        /// When to delete it again, counted from the commit; `None` keeps it. Engines may round it up to
+        /// seconds.
         ttl: Option<Duration>,
     },
     /// Deletes the object.
@@ -223,7 +238,8 @@ pub struct Stats {
     pub history_events: u64,
     /// The bytes of values that only history keeps.
     pub history_bytes: u64,
-    /// How often history was given up before its time, because it outgrew its bound in bytes.
+    /// How many events were given up before their time, because history outgrew its bound in bytes. Counted
+    /// over the whole store.
     pub early_compactions: u64,
 }
 

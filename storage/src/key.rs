@@ -38,11 +38,20 @@ pub enum KeyError {
         /// The text.
         key: String,
     },
-    /// A segment is `.` or `..`, or the key is longer than [`KEY_BYTES_MAX`] bytes.
+    /// A segment is empty, `.` or `..`, or holds a NUL, or the key is longer than [`KEY_BYTES_MAX`] bytes. One
+    /// slash at the end is no empty segment.
     #[error("invalid key: {key:?}")]
     Invalid {
         /// The text.
         key: String,
+    },
+    /// The prefix of a resource contains that of another one, or is contained in it.
+    #[error("the prefix {key:?} overlaps with the prefix {prefix:?} of another resource")]
+    Overlaps {
+        /// The text.
+        key: String,
+        /// The prefix of the other resource.
+        prefix: String,
     },
     /// The key lies outside the resource.
     #[error("invalid key: {key:?} lacks resource prefix: {prefix:?}")]
@@ -127,6 +136,11 @@ impl ResourcePrefix {
         Ok(Scope::Under(Key(text.into())))
     }
 
+    /// Whether one of two different prefixes contains the other.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.0.starts_with(&*other.0) || other.0.starts_with(&*self.0)
+    }
+
     fn lacks_prefix(&self, text: &str) -> KeyError {
         KeyError::LacksPrefix { key: text.to_owned(), prefix: self.0.as_ref().to_owned() }
     }
@@ -188,7 +202,10 @@ fn check_segments(text: &str) -> Result<(), KeyError> {
     if text.is_empty() || text == "/" {
         return Err(KeyError::Empty { key: text.to_owned() });
     }
-    if text.len() > KEY_BYTES_MAX || text.split('/').any(|segment| segment == "." || segment == "..") {
+    let path = text.strip_prefix('/').unwrap_or(text);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let is_odd = |segment: &str| matches!(segment, "" | "." | "..") || segment.contains('\0');
+    if text.len() > KEY_BYTES_MAX || path.split('/').any(is_odd) {
         return Err(KeyError::Invalid { key: text.to_owned() });
     }
     Ok(())
@@ -220,6 +237,10 @@ mod tests {
     #[test]
     fn keys_with_dot_segments_are_refused() {
         for text in [
+            "/pods//a",
+            "/pods/a//",
+            "//pods/a",
+            "/pods/a\0b",
             ".",
             "..",
             "./foo",

@@ -33,7 +33,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let backend = MemoryBackend::new(MemoryOptions::default(), Environment::system());
-//! let pods = backend.resource(ResourcePrefix::new("/pods")?, Arc::new(Schema::default()))?;
+//! let pods = backend.resource(ResourcePrefix::new("/pods")?, Arc::new(Schema::default())).await?;
 //! let pod = |image: &str| {
 //!     let json = format!(
 //!         r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"web"}},"spec":{{"image":"{image}"}}}}"#
@@ -76,11 +76,11 @@
 //!
 //! ## Keys and revisions
 //!
-//! - **\[KEYS\]** Only a text that begins with the prefix of the resource and has no segment `.` or `..`
-//!   is a key. A scope covers what begins with it and a slash, not what merely begins alike.
+//! - **\[KEYS\]** Only a text that begins with the prefix of the resource and has no empty segment and
+//!   none that is `.` or `..` is a key; no key belongs to two resources. A scope covers what begins with it and a slash, not what merely begins alike.
 //!
 //!   Tests: `only_keys_of_the_resource_are_keys`, `every_legal_key_can_be_used`,
-//!   `a_scope_covers_the_keys_that_it_contains`.
+//!   `a_scope_covers_the_keys_that_it_contains`, `resources_do_not_overlap`.
 //! - **\[REVISION-MONOTONIC\]** A revision is never issued twice and never goes back, also not over a
 //!   restart.
 //!
@@ -119,7 +119,8 @@
 //!
 //!   Tests: `a_deletion_of_another_uid_is_refused`, `a_deletion_of_another_revision_is_refused`,
 //!   `preconditions_are_held_against_what_is_stored`, `an_update_of_another_uid_is_refused`,
-//!   `an_update_of_another_revision_is_refused`, `a_precondition_that_only_the_suggestion_fails_holds`.
+//!   `an_update_of_another_revision_is_refused`, `a_precondition_that_only_the_suggestion_fails_holds`,
+//!   `a_missing_object_meets_no_precondition`.
 //! - **\[UPDATE-CURRENT\]** An update is made from what is stored when it is written: who loses a race
 //!   sees the winner.
 //!
@@ -210,7 +211,8 @@
 //!   Tests: `a_cursor_hands_out_batches_and_then_nothing`, `a_batch_is_empty_only_at_the_end`,
 //!   `a_limit_counts_over_batches`, `a_picture_stays_while_writes_go_on`,
 //!   `a_cursor_ends_with_an_error_after_its_deadline`, `a_cursor_at_its_end_does_not_expire`,
-//!   `the_deadline_frees_the_picture_of_a_sleeping_reader`.
+//!   `the_deadline_frees_the_picture_of_a_sleeping_reader`,
+//!   `a_stalled_watch_lets_go_of_its_initial_events`.
 //! - **\[COMPACT-READS\]** Below the compacted revision exact reads are refused; at and above it they are
 //!   as before.
 //!

@@ -141,6 +141,7 @@ impl ListOptions {
         match self.resource_version_match.as_str() {
             "" if limited && !revision.is_zero() => Ok(ReadAt::Exact(revision)),
             "" | "NotOlderThan" => Ok(ReadAt::AtLeast(revision)),
+            "Exact" if revision.is_zero() => Ok(ReadAt::Latest),
             "Exact" => Ok(ReadAt::Exact(revision)),
             unknown => Err(Error::UnknownMatch { value: unknown.to_owned() }),
         }

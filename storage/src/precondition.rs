@@ -23,6 +23,7 @@ impl Preconditions {
     }
 
     /// Checks the demands against a record; `None` is an object that does not exist, and meets none.
+    /// Clause \[PRECONDITIONS\].
     ///
     /// # Errors
     /// [`Error::InvalidObject`] that names the first demand that is not met, with both values.

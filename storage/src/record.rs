@@ -305,6 +305,8 @@ mod tests {
             ),
             (r#"{"kind":"K","apiVersion":"v1","metadata":{}"#, "not an object"),
             (r#"{"kind":"K","apiVersion":"v1","metadata":{}} x"#, "not an object"),
+            (r#"{"kind":"K","apiVersion":"v1","metadata":{},"metadata":{}}"#, "duplicate field"),
+            (r#"{ "kind":"K","apiVersion":"v1","metadata":{}}"#, "not in canonical form"),
         ] {
             let error = Value::new(json.as_bytes().to_vec(), &schema).unwrap_err().to_string();
             assert!(error.contains(want), "{json}: {error}");

@@ -113,9 +113,10 @@ impl Error {
             },
             Self::Compacted { requested, oldest, during } => compacted(*requested, *oldest, during),
             Self::CursorExpired { .. } => plain(410, "Expired", self.to_string()),
-            Self::Key(_) | Self::ContinueToken(_) | Self::ContinueWithResourceVersion => {
-                plain(400, "BadRequest", self.to_string())
-            }
+            Self::Key(_)
+            | Self::ContinueToken(_)
+            | Self::ContinueWithResourceVersion
+            | Self::InvalidValue { .. } => plain(400, "BadRequest", self.to_string()),
             Self::ResourceVersion(error) if during == StatusFor::List => {
                 plain(400, "BadRequest", format!("invalid resource version: {error}"))
             }
@@ -137,7 +138,7 @@ impl Error {
                     ),
                 )
             },
-            Self::Corrupt { .. } | Self::Internal { .. } => {
+            Self::Corrupt { .. } | Self::Internal { .. } | Self::SchemaDiffers { .. } => {
                 plain(500, "InternalError", format!("Internal error occurred: {self}"))
             }
         }

@@ -98,12 +98,12 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
 
     /// The stored form of an object, and the resourceVersion that it carried.
     fn encode(&self, key: &Key, object: &T) -> Result<(Value, Option<String>), Error> {
-        let corrupt = |reason: String| Error::Corrupt { key: key.clone(), reason };
-        let json = serde_json::to_value(object).map_err(|error| corrupt(error.to_string()))?;
-        let Json::Object(object) = json else { return Err(corrupt("not an object".to_owned())) };
+        let invalid = |reason: String| Error::InvalidValue { key: key.clone(), reason };
+        let json = serde_json::to_value(object).map_err(|error| invalid(error.to_string()))?;
+        let Json::Object(object) = json else { return Err(invalid("not an object".to_owned())) };
         let (ordered, resource_version) = order(object);
-        let bytes = serde_json::to_vec(&ordered).map_err(|error| corrupt(error.to_string()))?;
-        let value = Value::new(bytes, self.store.schema()).map_err(|error| corrupt(error.to_string()))?;
+        let bytes = serde_json::to_vec(&ordered).map_err(|error| invalid(error.to_string()))?;
+        let value = Value::new(bytes, self.store.schema()).map_err(|error| invalid(error.to_string()))?;
         Ok((value, resource_version))
     }
 }
@@ -115,8 +115,11 @@ fn decode<T: DeserializeOwned>(record: &Record) -> Result<Versioned<T>, Error> {
 fn decode_at<T: DeserializeOwned>(record: &Record, revision: Revision) -> Result<Versioned<T>, Error> {
     let mut bytes = Vec::new();
     record.write_object_at(revision, &mut bytes);
-    let object = serde_json::from_slice(&bytes)
-        .map_err(|error| Error::Corrupt { key: record.key.clone(), reason: error.to_string() })?;
+    let object = serde_json::from_slice(&bytes).map_err(|error| Error::Corrupt {
+        key: record.key.clone(),
+        revision: Some(record.revision),
+        reason: error.to_string(),
+    })?;
     Ok(Versioned { object, revision })
 }
 

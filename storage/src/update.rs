@@ -104,8 +104,9 @@ where
         if is_unchanged(&wanted, &state) {
             if !state.is_current {
                 // Equal to a suggestion says nothing yet about what is stored. [UPDATE-NOOP]
+                let suggested = state.revision();
                 state = read(store, key).await?;
-                if !is_unchanged(&wanted, &state) {
+                if state.revision() != suggested || !is_unchanged(&wanted, &state) {
                     continue;
                 }
             }

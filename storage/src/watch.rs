@@ -1,7 +1,7 @@
 //! Watches: what a client asks for, what a store is asked, and what comes back.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
@@ -46,7 +46,10 @@ pub enum WatchStart {
     After(Revision),
     /// With the first event after the revision that is current when the watch is opened.
     Now,
-    /// With the current state, one ADDED for each object in the order of keys; then every event after it.
+    /// With the current state, one ADDED for each object in the order of keys, each with the revision of its
+    /// own last commit; then every event after it. A client that is cut off before the end of the initial
+    /// events cannot resume from what it has seen of them. A reader that stops among them
+    /// for longer than a list may be open loses them: the watch ends with [`Error::CursorExpired`].
     Initial {
         /// How fresh the state has to be.
         freshness: Freshness,
@@ -93,7 +96,7 @@ impl WatchOptions {
 
 /// What a backend's watch implements. Users see it as a [`Watcher`].
 pub trait WatchSource: Send {
-    /// The next event.
+    /// The next event. Does a bounded amount of work; where there is more to do, it wakes itself.
     ///
     /// After an error, and after `None`, it is not polled again.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>>;
@@ -105,7 +108,7 @@ pub trait WatchSource: Send {
 
 /// An open watch: a stream of events that ends after its first error.
 ///
-/// Nothing is buffered for it: it costs the store the same however slowly it is read. Where history is
+/// Next to nothing is buffered for it: it costs the store the same however slowly it is read. Where history is
 /// given up before it was read, the stream yields [`Error::Compacted`] and ends. Dropping it ends the
 /// watch.
 pub struct Watcher {
@@ -131,7 +134,12 @@ impl Stream for Watcher {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(source) = self.source.as_mut() else { return Poll::Ready(None) };
+        // A reader of many events gives other tasks their turn.
+        let turn = ready!(tokio::task::coop::poll_proceed(context));
         let polled = source.poll_next(context);
+        if polled.is_ready() {
+            turn.made_progress();
+        }
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             // Nothing follows an error. Clause [WATCH-ERROR-LAST].
             self.progress = source.progress();

@@ -25,7 +25,7 @@ const POLLS_MAX: usize = 12;
 
 /// Holds \[CANCEL-READ\].
 pub async fn dropped_reads_have_no_effect(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = pods.put(&object).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -46,7 +46,7 @@ pub async fn dropped_reads_have_no_effect(harness: &dyn Harness) {
 
 /// Holds \[CANCEL-READ\]: a dropped call of a cursor has skipped nothing and repeats nothing.
 pub async fn a_dropped_batch_is_not_skipped(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut records = Vec::new();
     for at in 0..3000 {
         records.push(pods.put(&pod("ns", &format!("a-{at:04}"))).await);
@@ -70,7 +70,7 @@ pub async fn a_dropped_batch_is_not_skipped(harness: &dyn Harness) {
 /// Holds \[CANCEL-COMMIT\]: a commit is done or not done, and the store goes on.
 pub async fn a_dropped_commit_is_done_or_not_done(harness: &dyn Harness) {
     for polls in 0..POLLS_MAX {
-        let pods = harness.open(Setup::default()).await.pods();
+        let pods = harness.open(Setup::default()).await.pods().await;
         let object = pod("ns", "a");
         let start = pods.now().await;
         for expect_absent in [true, false] {
@@ -91,7 +91,7 @@ pub async fn a_dropped_commit_is_done_or_not_done(harness: &dyn Harness) {
 /// Holds \[CANCEL-COMMIT\].
 pub async fn dropped_updates_and_deletions_leave_the_store_consistent(harness: &dyn Harness) {
     for polls in 0..POLLS_MAX {
-        let pods = harness.open(Setup::default()).await.pods();
+        let pods = harness.open(Setup::default()).await.pods().await;
         let object = pod("ns", "a");
         let key = pods.key(&object);
         let start = pods.now().await;
@@ -132,7 +132,7 @@ async fn tells_one_story(harness: &dyn Harness, pods: &Resource, object: &Object
 /// Holds \[CANCEL-COMMIT\].
 pub async fn a_dropped_compaction_leaves_the_store_consistent(harness: &dyn Harness) {
     for polls in 0..POLLS_MAX {
-        let pods = harness.open(Setup::default()).await.pods();
+        let pods = harness.open(Setup::default()).await.pods().await;
         for at in 0..1000 {
             pods.put(&pod("ns", "a").mark(at.to_string())).await;
         }
@@ -162,7 +162,7 @@ impl Wake for Alarm {
 /// Holds \[CANCEL-READ\]: nobody wakes, or keeps, the reader of a watch that is gone.
 pub async fn a_dropped_watch_lets_go_of_its_reader(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let alarm = Arc::new(Alarm::default());
     let waker = Waker::from(Arc::clone(&alarm));
     for start in [WatchStart::Now, WatchStart::After(pods.now().await)] {
@@ -180,7 +180,7 @@ pub async fn a_dropped_watch_lets_go_of_its_reader(harness: &dyn Harness) {
 
 /// Holds \[CANCEL-READ\]: a reader that gives up waiting and comes back misses nothing.
 pub async fn an_interrupted_watch_misses_nothing(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     for at in 0..40 {
         for polls in 0..3 {

@@ -21,7 +21,7 @@ async fn delete(pods: &Resource, object: &Object, expect: Expect) -> Outcome {
 /// Holds \[COMMIT-ORDERED\], \[REVISION-MONOTONIC\]: one sequence over all resources.
 pub async fn commits_of_all_resources_are_one_sequence(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let resources = [store.pods(), store.others(), store.resource("/leases")];
+    let resources = [store.pods().await, store.others().await, store.resource("/leases").await];
     let mut last = resources[0].now().await;
     for at in 0..30 {
         let resource = &resources[at % 3];
@@ -41,7 +41,7 @@ pub async fn commits_of_all_resources_are_one_sequence(harness: &dyn Harness) {
 
 /// Holds \[COMMIT-ORDERED\]: what a commit answers.
 pub async fn a_commit_answers_with_what_it_did(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let created = committed(pods.try_put(&object.clone().mark("1"), Expect::Absent).await.unwrap());
     let record = created.record.unwrap();
@@ -60,7 +60,7 @@ pub async fn a_commit_answers_with_what_it_did(harness: &dyn Harness) {
 
 /// Holds \[COMMIT-ORDERED\]: a commit is not asked whether it changes anything.
 pub async fn a_commit_of_equal_bytes_gets_a_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let first = pods.put(&pod("ns", "a")).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     let second = pods.put(&pod("ns", "a")).await;
@@ -70,7 +70,7 @@ pub async fn a_commit_of_equal_bytes_gets_a_revision(harness: &dyn Harness) {
 
 /// Holds \[COMMIT-CONFLICT\].
 pub async fn a_conflict_changes_nothing_and_answers_with_what_is_stored(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let (object, missing) = (pod("ns", "a"), pod("ns", "missing"));
     let old = pods.put(&object.clone().mark("old")).await;
     let deleted = pods.put(&missing).await;
@@ -97,11 +97,11 @@ pub async fn a_conflict_changes_nothing_and_answers_with_what_is_stored(harness:
 /// Holds \[COMMIT-VISIBLE\].
 pub async fn an_acknowledged_commit_is_there_for_readers(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let object = pod("ns", "a");
     for at in 0..20 {
         let record = pods.put(&object.clone().mark(at.to_string())).await;
-        assert!(store.others().now().await >= record.revision);
+        assert!(store.others().await.now().await >= record.revision);
         for freshness in [Freshness::Latest, Freshness::AtLeast(record.revision)] {
             let found = pods.get(&pods.key(&object), freshness).await.unwrap();
             assert_eq!(found.record.as_ref(), Some(&record), "{freshness:?}");
@@ -116,7 +116,7 @@ pub async fn an_acknowledged_commit_is_there_for_readers(harness: &dyn Harness) 
 
 /// Holds \[COMMIT-VISIBLE\]: a watch that is polled after the acknowledgement has the event at once.
 pub async fn an_acknowledged_commit_is_there_for_open_watches(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     for at in 0..5 {
         let record = pods.put(&pod("ns", "a").mark(at.to_string())).await;
@@ -128,7 +128,7 @@ pub async fn an_acknowledged_commit_is_there_for_open_watches(harness: &dyn Harn
 
 /// Holds \[COMMIT-VISIBLE\]: whoever saw an event can read it.
 pub async fn whoever_sees_an_event_can_read_it(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     let write = async {
         for at in 0..50 {
@@ -150,7 +150,7 @@ pub async fn whoever_sees_an_event_can_read_it(harness: &dyn Harness) {
 
 /// Holds \[COMMIT-SIZE\].
 pub async fn an_object_over_the_limit_is_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let overhead = pods.value(&object).bytes().len();
     let largest = object.clone().mark("x".repeat(OBJECT_BYTES_MAX - overhead));
@@ -165,7 +165,7 @@ pub async fn an_object_over_the_limit_is_refused(harness: &dyn Harness) {
 /// Holds \[COMMIT-ORDERED\]: an interface that is opened twice is the same resource.
 pub async fn a_resource_opened_twice_is_one(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let (one, other) = (store.pods(), store.pods());
+    let (one, other) = (store.pods().await, store.pods().await);
     let mut probe = other.probe(harness, other.all(), WatchStart::Now).await;
     let record = one.put(&pod("ns", "a")).await;
     probe.shows(crate::EventType::Added, &record).await;
@@ -174,7 +174,7 @@ pub async fn a_resource_opened_twice_is_one(harness: &dyn Harness) {
 
 /// Holds \[REVISION-MONOTONIC\].
 pub async fn revisions_start_above_zero_and_never_go_back(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut last = pods.now().await;
     assert!(last > Revision::ZERO, "zero is no revision, also of an empty store");
     assert!(last.get() < 1 << 53, "clients that know only doubles can tell revisions apart");
@@ -198,11 +198,11 @@ pub async fn a_restarted_store_does_not_issue_a_revision_again(harness: &dyn Har
     let store = harness.open(Setup::default()).await;
     let mut last = Revision::ZERO;
     for at in 0..50 {
-        last = store.pods().put(&pod("ns", "a").mark(at.to_string())).await.revision;
+        last = store.pods().await.put(&pod("ns", "a").mark(at.to_string())).await.revision;
     }
     store.advance(std::time::Duration::from_secs(1)).await;
     let store = harness.restart(store).await;
-    assert!(store.pods().now().await >= last);
-    let record = store.pods().put(&pod("ns", "b")).await;
+    assert!(store.pods().await.now().await >= last);
+    let record = store.pods().await.put(&pod("ns", "b")).await;
     assert!(record.revision > last);
 }

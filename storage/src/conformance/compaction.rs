@@ -24,7 +24,7 @@ pub(super) async fn is_compacted(harness: &dyn Harness, resource: &Resource, req
 
 /// Holds \[COMPACT-READS\].
 pub async fn reads_below_the_compacted_revision_are_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let old = pods.put(&pod("ns", "a").mark("old")).await;
     let new = pods.put(&pod("ns", "a").mark("new")).await;
     assert!(pods.compacted_revision() < new.revision);
@@ -44,7 +44,7 @@ pub async fn reads_below_the_compacted_revision_are_refused(harness: &dyn Harnes
 
 /// Holds \[COMPACT-WATCHES\].
 pub async fn watches_from_below_the_compacted_revision_are_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let first = pods.put(&pod("ns", "a").mark("1")).await;
     let second = pods.put(&pod("ns", "a").mark("2")).await;
     let third = pods.put(&pod("ns", "a").mark("3")).await;
@@ -61,7 +61,7 @@ pub async fn watches_from_below_the_compacted_revision_are_refused(harness: &dyn
 /// Holds \[COMPACT-READS\], \[COMPACT-WATCHES\]: the whole store is compacted, at a revision of any resource.
 pub async fn a_compaction_concerns_all_resources(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let (pods, others) = (store.pods(), store.others());
+    let (pods, others) = (store.pods().await, store.others().await);
     let old = pods.put(&pod("ns", "a")).await;
     let new = others.put(&pod("ns", "b")).await;
     others.compact(new.revision).await.unwrap();
@@ -75,7 +75,7 @@ pub async fn a_compaction_concerns_all_resources(harness: &dyn Harness) {
 
 /// Holds \[COMPACT-READS\].
 pub async fn a_compaction_never_goes_back(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let old = pods.put(&pod("ns", "a").mark("old")).await;
     let new = pods.put(&pod("ns", "a").mark("new")).await;
     pods.compact(new.revision).await.unwrap();
@@ -91,7 +91,7 @@ pub async fn a_compaction_never_goes_back(harness: &dyn Harness) {
 
 /// Holds \[COMPACT-READS\].
 pub async fn the_future_cannot_be_compacted(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let record = pods.put(&pod("ns", "a")).await;
     let before = pods.compacted_revision();
     let future = Revision::new(record.revision.get() + 1_000_000);
@@ -106,7 +106,7 @@ pub async fn the_future_cannot_be_compacted(harness: &dyn Harness) {
 
 /// Holds \[COMPACT-READS\], \[LIST-ATOMIC\]: whatever is compacted, every revision that is kept reads as before.
 pub async fn what_is_kept_reads_as_before(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut history = BTreeMap::new();
     for at in 0..40_usize {
         let object = pod("ns", ["a", "b", "c", "d"][at % 4]).mark(at.to_string());
@@ -129,7 +129,7 @@ pub async fn what_is_kept_reads_as_before(harness: &dyn Harness) {
 /// Holds \[COMPACT-WATCHES\]: nobody who is up to date notices.
 pub async fn an_idle_watch_that_is_up_to_date_survives(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let (pods, others) = (store.pods(), store.others());
+    let (pods, others) = (store.pods().await, store.others().await);
     let record = pods.put(&pod("ns", "a")).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::After(record.revision)).await;
     let mut unread = pods.probe(harness, pods.namespace("ns"), WatchStart::Now).await;
@@ -158,7 +158,7 @@ fn large(name: &str, at: usize) -> super::object::Object {
 /// Holds \[COMPACT-WATCHES\], \[COMPACT-READS\], \[WATCH-ERROR-LAST\]: a watch that was left behind ends with an
 /// error, and nothing after it; one that keeps up does not notice.
 pub async fn history_that_outgrows_its_bound_is_given_up_early(harness: &dyn Harness) {
-    let pods = harness.open(bounded()).await.pods();
+    let pods = harness.open(bounded()).await.pods().await;
     let first = pods.put(&large("a", 0)).await;
     let mut lagging = pods.probe(harness, pods.all(), WatchStart::After(first.revision)).await;
     let mut reader = pods.probe(harness, pods.all(), WatchStart::After(first.revision)).await;
@@ -181,7 +181,7 @@ pub async fn history_that_outgrows_its_bound_is_given_up_early(harness: &dyn Har
 /// Holds \[COMPACT-READS\]: expiry makes history too.
 pub async fn history_stays_in_its_bound_when_objects_expire(harness: &dyn Harness) {
     let store = harness.open(bounded()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     for at in 0..20 {
         pods.put_for(&large(&format!("a{at}"), at), Some(Duration::from_secs(2))).await;
     }

@@ -14,7 +14,7 @@ use crate::watch::WatchStart;
 
 /// Holds \[CREATE\].
 pub async fn a_created_object_is_read_back_with_its_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a").uid("u").label("color", "red");
     assert_eq!(pods.find(&object).await, None);
     let before = pods.now().await;
@@ -28,7 +28,7 @@ pub async fn a_created_object_is_read_back_with_its_revision(harness: &dyn Harne
 
 /// Holds \[CREATE\].
 pub async fn stored_bytes_hold_no_resource_version(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let record = pods.put(&pod("ns", "a").uid("u")).await;
     let stored = std::str::from_utf8(record.value.bytes()).unwrap();
     assert!(!stored.contains("resourceVersion"), "{stored}");
@@ -38,14 +38,14 @@ pub async fn stored_bytes_hold_no_resource_version(harness: &dyn Harness) {
 
 /// Holds \[CREATE\].
 pub async fn a_value_with_a_resource_version_cannot_be_made(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let json = br#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"1"}}"#;
     assert!(matches!(Value::new(json.to_vec(), pods.schema()), Err(LayoutError::ResourceVersionSet)));
 }
 
 /// Holds \[CREATE\].
 pub async fn a_taken_key_cannot_be_created(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let first = pods.put(&object.clone().mark("first")).await;
     let key = pods.key(&object);
@@ -56,7 +56,7 @@ pub async fn a_taken_key_cannot_be_created(harness: &dyn Harness) {
 
 /// Holds \[CREATE\].
 pub async fn a_deleted_key_can_be_created_again(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     pods.put(&object).await;
     let deleted = pods.remove(&object).await;
@@ -66,7 +66,7 @@ pub async fn a_deleted_key_can_be_created_again(harness: &dyn Harness) {
 
 /// Holds \[CREATE\], \[COMMIT-CONFLICT\].
 pub async fn one_of_many_concurrent_creations_wins(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let attempts = (0..16).map(|writer| {
         let pods = pods.clone();
         async move { pods.try_put(&pod("ns", "a").mark(writer.to_string()), Expect::Absent).await.unwrap() }
@@ -83,7 +83,7 @@ pub async fn one_of_many_concurrent_creations_wins(harness: &dyn Harness) {
 
 /// Holds \[TTL-EVENT\].
 pub async fn an_object_created_with_a_ttl_is_deleted_on_the_watch(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     let object = pod("ns", "a");
     let ttl = Some(Duration::from_secs(1));

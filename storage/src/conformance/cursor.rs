@@ -4,12 +4,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+
 use super::harness::{Harness, Setup};
 use super::instrument::{Resource, selecting};
 use super::object::pod;
 use crate::error::Error;
+use crate::interface::Freshness;
 use crate::list::{BATCH_RECORDS_MAX, ListRequest, ReadAt, collect};
 use crate::record::Record;
+use crate::watch::{WatchRequest, WatchStart};
 
 /// More than two batches.
 const OBJECTS: usize = 2 * BATCH_RECORDS_MAX + 100;
@@ -31,7 +35,7 @@ fn latest(pods: &Resource) -> ListRequest {
 
 /// Holds \[CURSOR\].
 pub async fn a_cursor_hands_out_batches_and_then_nothing(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let records = fill(&pods).await;
     let mut listing = pods.list(latest(&pods)).await.unwrap();
     let mut read = Vec::new();
@@ -51,7 +55,7 @@ pub async fn a_cursor_hands_out_batches_and_then_nothing(harness: &dyn Harness) 
 
 /// Holds \[CURSOR\]: an empty batch is the end, also where a selector rejects more than a batch.
 pub async fn a_batch_is_empty_only_at_the_end(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let records = fill(&pods).await;
     let name = format!("a-{:04}", OBJECTS - 1);
     let predicate = selecting("", &format!("metadata.name={name}"));
@@ -62,7 +66,7 @@ pub async fn a_batch_is_empty_only_at_the_end(harness: &dyn Harness) {
 
 /// Holds \[CURSOR\], \[LIST-CONTINUATION\]: a limit of more than a batch.
 pub async fn a_limit_counts_over_batches(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let records = fill(&pods).await;
     for limit in [BATCH_RECORDS_MAX - 1, BATCH_RECORDS_MAX, BATCH_RECORDS_MAX + 1, OBJECTS - 1, OBJECTS] {
         let request = ListRequest { limit: NonZeroUsize::new(limit), ..latest(&pods) };
@@ -81,7 +85,7 @@ pub async fn a_limit_counts_over_batches(harness: &dyn Harness) {
 
 /// Holds \[CURSOR\], \[LIST-ATOMIC\]: nothing that happens later shows in it, not even a compaction.
 pub async fn a_picture_stays_while_writes_go_on(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let records = fill(&pods).await;
     let mut listing = pods.list(latest(&pods)).await.unwrap();
     let mut read = listing.cursor.next().await.unwrap();
@@ -99,7 +103,7 @@ pub async fn a_picture_stays_while_writes_go_on(harness: &dyn Harness) {
 pub async fn a_cursor_ends_with_an_error_after_its_deadline(harness: &dyn Harness) {
     let limit = Duration::from_secs(2);
     let store = harness.open(Setup { cursor_deadline: Some(limit), ..Setup::default() }).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     fill(&pods).await;
     let mut listing = pods.list(latest(&pods)).await.unwrap();
     assert!(!listing.cursor.next().await.unwrap().is_empty());
@@ -112,7 +116,7 @@ pub async fn a_cursor_ends_with_an_error_after_its_deadline(harness: &dyn Harnes
 pub async fn a_cursor_at_its_end_does_not_expire(harness: &dyn Harness) {
     let limit = Duration::from_secs(2);
     let store = harness.open(Setup { cursor_deadline: Some(limit), ..Setup::default() }).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     pods.put(&pod("ns", "a")).await;
     let mut listing = pods.list(latest(&pods)).await.unwrap();
     while !listing.cursor.next().await.unwrap().is_empty() {}
@@ -124,7 +128,7 @@ pub async fn a_cursor_at_its_end_does_not_expire(harness: &dyn Harness) {
 pub async fn the_deadline_frees_the_picture_of_a_sleeping_reader(harness: &dyn Harness) {
     let limit = Duration::from_secs(2);
     let store = harness.open(Setup { cursor_deadline: Some(limit), ..Setup::default() }).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let object = pod("ns", "a");
     let record = Arc::downgrade(&pods.put(&object).await);
     let listing = pods.list(latest(&pods)).await.unwrap();
@@ -133,4 +137,27 @@ pub async fn the_deadline_frees_the_picture_of_a_sleeping_reader(harness: &dyn H
     store.advance(limit + SLACK).await;
     assert!(record.upgrade().is_none(), "the picture is still there");
     drop(listing);
+}
+
+/// Holds \[CURSOR\]: the initial events of a watch are a picture too.
+pub async fn a_stalled_watch_lets_go_of_its_initial_events(harness: &dyn Harness) {
+    let limit = Duration::from_secs(2);
+    let store = harness.open(Setup { cursor_deadline: Some(limit), ..Setup::default() }).await;
+    let pods = store.pods().await;
+    fill(&pods).await;
+    let object = pod("ns", "z");
+    let record = Arc::downgrade(&pods.put(&object).await);
+    let start = WatchStart::Initial { freshness: Freshness::Latest, bookmark: true };
+    let request = WatchRequest { scope: pods.all(), start, predicate: selecting("", ""), progress: false };
+    let mut watch = pods.watch(request).await.unwrap();
+    assert!(watch.next().await.unwrap().is_ok());
+    pods.remove(&object).await;
+    pods.compact(pods.now().await).await.unwrap();
+    store.advance(limit + SLACK).await;
+    assert!(record.upgrade().is_none(), "the picture is still there");
+    let mut last = None;
+    while let Some(next) = watch.next().await {
+        last = Some(next);
+    }
+    assert!(matches!(last, Some(Err(Error::CursorExpired { .. }))), "{last:?}");
 }

@@ -44,7 +44,7 @@ fn update_before_commit(store: &Interleave, pods: &Resource, object: Object) {
 
 /// Holds \[DELETE-CURRENT\].
 pub async fn a_deleted_object_carries_the_revision_of_its_deletion(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a").mark("last");
     let record = pods.put(&object).await;
     let deleted = pods.remove(&object).await;
@@ -56,7 +56,7 @@ pub async fn a_deleted_object_carries_the_revision_of_its_deletion(harness: &dyn
 
 /// Holds \[DELETE-CURRENT\].
 pub async fn a_missing_object_cannot_be_deleted(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let (refused, calls) = delete_unless(&*pods, &pods, (&object, None), None).await;
     assert_eq!(refused, Err(Error::NotFound { key: pods.key(&object) }));
@@ -65,7 +65,7 @@ pub async fn a_missing_object_cannot_be_deleted(harness: &dyn Harness) {
 
 /// Holds \[PRECONDITIONS\].
 pub async fn a_deletion_of_another_uid_is_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a").uid("A");
     let record = pods.put(&object).await;
     let accept = |_| ready(Ok::<_, Error>(()));
@@ -79,7 +79,7 @@ pub async fn a_deletion_of_another_uid_is_refused(harness: &dyn Harness) {
 
 /// Holds \[PRECONDITIONS\].
 pub async fn a_deletion_of_another_revision_is_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let old = pods.put(&object.clone().mark("old")).await;
     let new = pods.put(&object.clone().mark("new")).await;
@@ -93,7 +93,7 @@ pub async fn a_deletion_of_another_revision_is_refused(harness: &dyn Harness) {
 
 /// Holds \[DELETE-SUGGESTION\].
 pub async fn a_fresh_suggestion_saves_the_read_before_a_deletion(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = pods.put(&object).await;
     let store = Interleave::new(&pods);
@@ -104,7 +104,7 @@ pub async fn a_fresh_suggestion_saves_the_read_before_a_deletion(harness: &dyn H
 
 /// Holds \[DELETE-SUGGESTION\].
 pub async fn a_stale_suggestion_deletes_what_is_stored(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().mark("old")).await;
     let record = pods.put(&object.clone().mark("new")).await;
@@ -115,7 +115,7 @@ pub async fn a_stale_suggestion_deletes_what_is_stored(harness: &dyn Harness) {
 
 /// Holds \[DELETE-SUGGESTION\].
 pub async fn a_suggestion_of_a_deleted_object_cannot_be_deleted(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().mark("bad")).await;
     pods.remove(&object).await;
@@ -126,7 +126,7 @@ pub async fn a_suggestion_of_a_deleted_object_cannot_be_deleted(harness: &dyn Ha
 
 /// Holds \[DELETE-SUGGESTION\].
 pub async fn a_stale_suggestion_that_is_refused_is_read_again(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().mark("bad")).await;
     let record = pods.put(&object.clone().mark("good")).await;
@@ -137,7 +137,7 @@ pub async fn a_stale_suggestion_that_is_refused_is_read_again(harness: &dyn Harn
 
 /// Holds \[DELETE-SUGGESTION\].
 pub async fn a_refusal_of_what_is_stored_stands(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = pods.put(&object.clone().mark("bad")).await;
     for suggestion in [None, Some(&record)] {
@@ -149,7 +149,7 @@ pub async fn a_refusal_of_what_is_stored_stands(harness: &dyn Harness) {
 
 /// Holds \[DELETE-SUGGESTION\].
 pub async fn a_suggestion_that_passes_does_not_delete_what_would_be_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().mark("good")).await;
     let record = pods.put(&object.clone().mark("bad")).await;
@@ -160,7 +160,7 @@ pub async fn a_suggestion_that_passes_does_not_delete_what_would_be_refused(harn
 
 /// Holds \[DELETE-SUGGESTION\], \[PRECONDITIONS\].
 pub async fn preconditions_are_held_against_what_is_stored(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().uid("A")).await;
     pods.remove(&object).await;
@@ -175,7 +175,7 @@ pub async fn preconditions_are_held_against_what_is_stored(harness: &dyn Harness
 
 /// Holds \[DELETE-CURRENT\], \[COMMIT-CONFLICT\].
 pub async fn a_deletion_that_lost_a_race_is_validated_again(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     pods.put(&object.clone().mark("old")).await;
     let store = Interleave::new(&pods);
@@ -187,7 +187,7 @@ pub async fn a_deletion_that_lost_a_race_is_validated_again(harness: &dyn Harnes
 
 /// Holds \[DELETE-CURRENT\].
 pub async fn a_deletion_that_lost_a_race_may_be_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     pods.put(&object.clone().mark("old")).await;
     let store = Interleave::new(&pods);
@@ -199,7 +199,7 @@ pub async fn a_deletion_that_lost_a_race_may_be_refused(harness: &dyn Harness) {
 
 /// Holds \[DELETE-CURRENT\].
 pub async fn a_deletion_that_lost_to_a_deletion_is_not_found(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     pods.put(&object).await;
     let store = Interleave::new(&pods);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::instrument::Resource;
 use crate::environment::Environment;
+use crate::error::Error;
 use crate::interface::{Backend, BoxFuture};
 use crate::key::ResourcePrefix;
 use crate::schema::{Schema, SelectableField};
@@ -89,20 +90,29 @@ impl Store {
     }
 
     /// Pods, with `spec.nodeName` as a selectable field.
-    pub fn pods(&self) -> Resource {
-        self.resource("/pods")
+    pub async fn pods(&self) -> Resource {
+        self.resource("/pods").await
     }
 
     /// A resource of the store other than [`Store::pods`], to write in between.
-    pub fn others(&self) -> Resource {
-        self.resource("/podsandmore")
+    pub async fn others(&self) -> Resource {
+        self.resource("/podsandmore").await
     }
 
     /// The resource of a prefix.
-    pub fn resource(&self, prefix: &str) -> Resource {
+    pub async fn resource(&self, prefix: &str) -> Resource {
         let prefix = ResourcePrefix::new(prefix).unwrap();
         let schema = Schema::new(1, vec![SelectableField::new("spec.nodeName")]);
-        Resource::new(self.backend.resource(prefix, Arc::new(schema)).unwrap())
+        Resource::new(self.backend.resource(prefix, Arc::new(schema)).await.unwrap())
+    }
+
+    /// Tries to open a resource.
+    ///
+    /// # Errors
+    /// Those of [`Backend::resource`].
+    pub async fn try_resource(&self, prefix: &str, schema: Schema) -> Result<Resource, Error> {
+        let prefix = ResourcePrefix::new(prefix).unwrap();
+        Ok(Resource::new(self.backend.resource(prefix, Arc::new(schema)).await?))
     }
 
     /// What the store asks for the time.

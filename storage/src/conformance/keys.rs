@@ -3,12 +3,14 @@
 use super::harness::{Harness, Setup};
 use super::instrument::paths;
 use super::object::pod;
+use crate::error::Error;
 use crate::key::{Key, KeyError, Scope};
 use crate::list::ReadAt;
+use crate::schema::Schema;
 
 /// Holds \[KEYS\].
 pub async fn only_keys_of_the_resource_are_keys(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let prefix = pods.prefix();
     for text in ["/pods/", "/pods/name", "/pods/ns/name", "/pods/ns/bar..baz", "/pods/ns/bar.."] {
         assert_eq!(prefix.key(text).unwrap().as_str(), text);
@@ -31,7 +33,7 @@ pub async fn only_keys_of_the_resource_are_keys(harness: &dyn Harness) {
 
 /// Holds \[KEYS\]: the longest key, and names with every byte that a name may have.
 pub async fn every_legal_key_can_be_used(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let long = (&*"n".repeat(63), &*"x".repeat(253));
     for (namespace, name) in [("ns", "system:node:a@b~c_d-e.f"), ("ns", "ü"), ("ns", "-"), long] {
         let object = pod(namespace, name);
@@ -46,7 +48,7 @@ pub async fn every_legal_key_can_be_used(harness: &dyn Harness) {
 
 /// Holds \[KEYS\]: a scope covers what begins with it and a slash, in lists as in `contains`.
 pub async fn a_scope_covers_the_keys_that_it_contains(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let objects = [pod("foo", "a"), pod("foo", "a.b"), pod("foobar", "a"), pod("fo", "oa")];
     for object in &objects {
         pods.put(object).await;
@@ -62,4 +64,19 @@ pub async fn a_scope_covers_the_keys_that_it_contains(harness: &dyn Harness) {
     let Scope::Under(all) = pods.all() else { panic!("a resource is a range") };
     let (records, _) = pods.read(Scope::One(all), ReadAt::Latest).await.unwrap();
     assert_eq!(paths(&records), [""; 0], "the prefix is the key of no object");
+}
+
+/// Holds \[KEYS\]: every key belongs to one resource, and every resource has one schema.
+pub async fn resources_do_not_overlap(harness: &dyn Harness) {
+    let store = harness.open(Setup::default()).await;
+    let pods = store.pods().await;
+    let object = pod("ns", "a");
+    let record = pods.put(&object).await;
+    for prefix in ["/pods/ns", "/pods/ns/"] {
+        let refused = store.try_resource(prefix, pods.schema().clone()).await;
+        assert!(matches!(refused, Err(Error::Key(KeyError::Overlaps { .. }))), "{prefix}");
+    }
+    let refused = store.try_resource("/pods", Schema::default()).await;
+    assert!(matches!(refused, Err(Error::SchemaDiffers { .. })));
+    assert_eq!(store.pods().await.find(&object).await, Some(record), "opening it again gives the same one");
 }

@@ -10,7 +10,7 @@ use crate::revision::Revision;
 
 /// Holds \[LIST-ORDERED\]: byte by byte, whatever the order of the writes.
 pub async fn records_come_in_the_order_of_their_keys(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let names = ["b", "a-b", "a", "aa", "a.b", "z0", "z-", "a0"];
     for namespace in ["n.s", "ns", "n-s", "n"] {
         for name in names {
@@ -27,11 +27,11 @@ pub async fn records_come_in_the_order_of_their_keys(harness: &dyn Harness) {
 /// Holds \[LIST-ORDERED\]: neither namespaces nor resources whose names begin alike.
 pub async fn a_list_returns_nothing_from_outside_its_scope(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     for (namespace, name) in [("foo", "a"), ("foobar", "b"), ("fo", "c"), ("foo-", "d"), ("foo.", "e")] {
         pods.put(&pod(namespace, name)).await;
     }
-    let last = store.others().put(&pod("foo", "f")).await;
+    let last = store.others().await.put(&pod("foo", "f")).await;
     for at in [ReadAt::Latest, ReadAt::AtLeast(last.revision), ReadAt::Exact(last.revision)] {
         let (records, _) = pods.read(pods.namespace("foo"), at).await.unwrap();
         assert_eq!(paths(&records), ["foo/a"], "{at:?}");
@@ -48,11 +48,11 @@ pub async fn a_list_returns_nothing_from_outside_its_scope(harness: &dyn Harness
 /// other resources, in its revision.
 pub async fn the_latest_list_sees_every_acknowledged_write(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let mut seen = Revision::ZERO;
     for at in 0..5 {
         let record = pods.put(&pod("ns", "a").mark(at.to_string())).await;
-        let elsewhere = store.others().put(&pod("ns", "b").mark(at.to_string())).await;
+        let elsewhere = store.others().await.put(&pod("ns", "b").mark(at.to_string())).await;
         let (any, revision) = pods.read(pods.all(), ReadAt::AtLeast(Revision::ZERO)).await.unwrap();
         assert!(revision >= seen, "time does not run backwards");
         assert!(any.iter().all(|any| any.revision <= revision));
@@ -68,7 +68,7 @@ pub async fn the_latest_list_sees_every_acknowledged_write(harness: &dyn Harness
 
 /// Holds \[LIST-ATOMIC\]: each of two objects that are written in turns is in a list as of its revision.
 pub async fn a_list_is_the_state_of_one_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut history = BTreeMap::new();
     let mut state = BTreeMap::new();
     history.insert(pods.now().await, state.clone());
@@ -95,7 +95,7 @@ pub async fn a_list_is_the_state_of_one_revision(harness: &dyn Harness) {
 /// Holds \[LIST-ATOMIC\]: writers at work while lists are read; each list, read again at its revision, is
 /// the same.
 pub async fn a_list_read_again_at_its_revision_is_the_same(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     for at in 0..20 {
         pods.put(&pod("ns", &format!("a{at:02}"))).await;
     }
@@ -122,7 +122,7 @@ pub async fn a_list_read_again_at_its_revision_is_the_same(harness: &dyn Harness
 
 /// Holds \[LIST-OPTIONS\].
 pub async fn a_list_of_namespaced_objects_returns_its_part(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     for (namespace, name, node) in
         [("ns1", "a", "n1"), ("ns1", "b", "n2"), ("ns2", "a", "n1"), ("ns1x", "a", "n2"), ("ns2", "c", "")]
     {
@@ -157,7 +157,7 @@ pub async fn a_list_of_namespaced_objects_returns_its_part(harness: &dyn Harness
 
 /// Holds \[LIST-OPTIONS\].
 pub async fn a_list_selects_by_labels(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     pods.put(&pod("ns", "a").label("color", "red").label("size", "1")).await;
     pods.put(&pod("ns", "b").label("color", "blue")).await;
     pods.put(&pod("ns", "c")).await;

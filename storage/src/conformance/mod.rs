@@ -74,6 +74,7 @@ macro_rules! conformance_tests {
                 only_keys_of_the_resource_are_keys
                 every_legal_key_can_be_used
                 a_scope_covers_the_keys_that_it_contains
+                resources_do_not_overlap
             }
             create {
                 a_created_object_is_read_back_with_its_revision
@@ -122,6 +123,7 @@ macro_rules! conformance_tests {
             update {
                 an_update_of_a_missing_object_is_not_found
                 an_update_may_create_a_missing_object
+                a_missing_object_meets_no_precondition
                 an_update_gets_a_new_revision
                 an_update_to_what_is_stored_writes_nothing
                 an_update_that_changes_only_what_is_stored_is_written
@@ -228,6 +230,7 @@ macro_rules! conformance_tests {
                 a_cursor_ends_with_an_error_after_its_deadline
                 a_cursor_at_its_end_does_not_expire
                 the_deadline_frees_the_picture_of_a_sleeping_reader
+                a_stalled_watch_lets_go_of_its_initial_events
             }
             cancel {
                 dropped_reads_have_no_effect

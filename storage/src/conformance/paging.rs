@@ -42,7 +42,7 @@ fn names(pages: &[Page]) -> Vec<&str> {
 /// Holds \[LIST-CONTINUATION\].
 pub async fn pages_of_every_size_make_up_the_list(harness: &dyn Harness) {
     const COUNT: usize = 9;
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     fill(&pods, COUNT).await;
     let (whole, _) = pods.read(pods.all(), ReadAt::Latest).await.unwrap();
     for size in 1..=COUNT + 1 {
@@ -61,7 +61,7 @@ pub async fn pages_of_every_size_make_up_the_list(harness: &dyn Harness) {
 
 /// Holds \[LIST-CONTINUATION\].
 pub async fn a_page_continues_without_a_limit(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     fill(&pods, 3).await;
     let first = pods.page(pods.all(), &limit(1)).await.unwrap();
     let rest = next_page(&pods, &limit(0), &first).await.unwrap();
@@ -71,7 +71,7 @@ pub async fn a_page_continues_without_a_limit(harness: &dyn Harness) {
 
 /// Holds \[LIST-CONTINUATION\].
 pub async fn filtered_pages_are_full_and_share_a_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     for (namespace, name) in [("1", "foo"), ("2", "bar"), ("3", "foo"), ("4", "foo")] {
         pods.put(&pod(namespace, name)).await;
     }
@@ -87,7 +87,7 @@ pub async fn filtered_pages_are_full_and_share_a_revision(harness: &dyn Harness)
 
 /// Holds \[LIST-CONTINUATION\].
 pub async fn a_rare_object_is_found_in_one_page(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     fill(&pods, 1000).await;
     for (name, continues) in [("a-0999", false), ("a-0998", true), ("a-0000", true), ("b", false)] {
         let predicate = selecting("", &format!("metadata.name={name}"));
@@ -100,7 +100,7 @@ pub async fn a_rare_object_is_found_in_one_page(harness: &dyn Harness) {
 
 /// Holds \[LIST-ATOMIC\], \[LIST-CONTINUATION\].
 pub async fn an_object_added_between_pages_is_not_in_them(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     fill(&pods, 4).await;
     let writer = pods.clone();
     let pages = pages(&pods, &limit(1), async |done| {
@@ -115,7 +115,7 @@ pub async fn an_object_added_between_pages_is_not_in_them(harness: &dyn Harness)
 
 /// Holds \[LIST-ATOMIC\], \[LIST-CONTINUATION\].
 pub async fn pages_are_one_picture_while_everything_changes(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     fill(&pods, 100).await;
     let (whole, _) = pods.read(pods.all(), ReadAt::Latest).await.unwrap();
     let writer = pods.clone();
@@ -137,7 +137,7 @@ pub async fn pages_are_one_picture_while_everything_changes(harness: &dyn Harnes
 /// Holds \[LIST-CONTINUATION\], \[COMPACT-READS\]: after a compaction a page gives a token that goes on at the
 /// latest revision, whose next token is pinned again.
 pub async fn a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     fill(&pods, 4).await;
     let first = pods.page(pods.all(), &limit(1)).await.unwrap();
     let second = next_page(&pods, &limit(1), &first).await.unwrap();
@@ -166,7 +166,7 @@ pub async fn a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest(har
 
 /// Holds \[LIST-OPTIONS\]: pages that begin at a revision that the client names.
 pub async fn pages_may_begin_at_an_older_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     fill(&pods, 5).await;
     let then: Revision = pods.now().await;
     pods.remove(&pod("ns", "a-0003")).await;

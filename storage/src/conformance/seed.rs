@@ -39,8 +39,8 @@ impl Seed {
     /// Fills a fresh store.
     pub async fn plant(harness: &dyn Harness) -> Self {
         let store = harness.open(Setup::default()).await;
-        let pods = store.pods();
-        store.others().put(&pod("first", "bar")).await;
+        let pods = store.pods().await;
+        store.others().await.put(&pod("first", "bar")).await;
         let mut commits = Vec::new();
         for (namespace, name) in [
             ("first", "bar"),
@@ -55,7 +55,7 @@ impl Seed {
         commits.push(pods.put(&pod("first", "bar").node(NODE)).await.revision);
         commits.push(pods.remove(&pod("second", "baz")).await.revision);
         pods.compact(commits[0]).await.unwrap();
-        let current = store.others().put(&pod("first", "bar").mark("bump")).await.revision;
+        let current = store.others().await.put(&pod("first", "bar").mark("bump")).await.revision;
         Self { store, pods, commits, current }
     }
 

@@ -6,8 +6,8 @@ use super::object::pod;
 /// Holds \[STATS\].
 pub async fn stats_count_the_objects_of_the_resource(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
-    store.others().put(&pod("ns", "x")).await;
+    let pods = store.pods().await;
+    store.others().await.put(&pod("ns", "x")).await;
     let objects = async || pods.stats().await.unwrap().objects;
     assert_eq!(objects().await, 0);
     pods.put(&pod("ns", "a")).await;
@@ -26,7 +26,7 @@ pub async fn stats_count_the_objects_of_the_resource(harness: &dyn Harness) {
 
 /// Holds \[STATS\].
 pub async fn stats_tell_the_mean_size_of_a_value(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     assert_eq!(pods.stats().await.unwrap().mean_value_bytes(), 0);
     let small = pod("ns", "a");
     let large = pod("ns", "b").mark("m".repeat(1000));

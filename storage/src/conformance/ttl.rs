@@ -16,7 +16,7 @@ const SLACK: Duration = Duration::from_secs(2);
 /// Holds \[TTL-LOWER-BOUND\].
 pub async fn an_object_lives_for_its_ttl_and_not_much_longer(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let object = pod("ns", "a");
     let kept = pods.put(&pod("ns", "b")).await;
     let record = pods.put_for(&object, Some(TTL)).await;
@@ -30,10 +30,10 @@ pub async fn an_object_lives_for_its_ttl_and_not_much_longer(harness: &dyn Harne
 /// Holds \[TTL-EVENT\].
 pub async fn an_expiry_is_a_deletion_with_a_revision_of_its_own(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let record = pods.put_for(&pod("ns", "a"), Some(TTL)).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::After(record.revision)).await;
-    let later = store.others().put(&pod("ns", "b")).await;
+    let later = store.others().await.put(&pod("ns", "b")).await;
     let change = probe.change().await;
     assert_eq!(change.event_type, EventType::Deleted);
     assert_eq!(change.record(), Some(&record));
@@ -46,7 +46,7 @@ pub async fn an_expiry_is_a_deletion_with_a_revision_of_its_own(harness: &dyn Ha
 /// Holds \[TTL-DROPPED\].
 pub async fn a_put_without_a_ttl_stays(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let object = pod("ns", "a");
     pods.put_for(&object, Some(TTL)).await;
     let record = pods.put(&object.clone().mark("new")).await;
@@ -57,7 +57,7 @@ pub async fn a_put_without_a_ttl_stays(harness: &dyn Harness) {
 /// Holds \[TTL-DROPPED\], \[TTL-LOWER-BOUND\].
 pub async fn a_put_with_a_ttl_counts_from_then(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let object = pod("ns", "a");
     pods.put_for(&object, Some(TTL)).await;
     store.advance(TTL / 2).await;
@@ -71,7 +71,7 @@ pub async fn a_put_with_a_ttl_counts_from_then(harness: &dyn Harness) {
 /// Holds \[TTL-DROPPED\]: the deadline goes with the object that had it.
 pub async fn a_recreated_object_does_not_inherit_the_ttl(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let object = pod("ns", "a");
     pods.put_for(&object, Some(TTL)).await;
     pods.remove(&object).await;
@@ -84,7 +84,7 @@ pub async fn a_recreated_object_does_not_inherit_the_ttl(harness: &dyn Harness) 
 pub async fn many_objects_expire_each_by_its_own_commit(harness: &dyn Harness) {
     const OBJECTS: usize = 600;
     let store = harness.open(Setup::default()).await;
-    let (pods, others) = (store.pods(), store.others());
+    let (pods, others) = (store.pods().await, store.others().await);
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     for at in 0..OBJECTS {
         pods.put_for(&pod("ns", &format!("a-{at:03}")), Some(TTL)).await;

@@ -62,7 +62,7 @@ fn typed(node: &str) -> Pod {
 
 /// Holds \[TYPED\].
 pub async fn typed_objects_come_back_with_their_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let (view, key) = (Typed::<Pod>::new(pods.interface()), pods.key(&pod("ns", "a")));
     assert_eq!(view.get(&key, Freshness::Latest).await.unwrap(), None);
 
@@ -88,7 +88,7 @@ pub async fn typed_objects_come_back_with_their_revision(harness: &dyn Harness) 
 
 /// Holds \[TYPED\], \[CREATE\].
 pub async fn a_typed_object_with_a_resource_version_cannot_be_created(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let (view, key) = (Typed::<Pod>::new(pods.interface()), pods.key(&pod("ns", "a")));
     let mut object = typed("n1");
     object.metadata.resource_version = Some("1".to_owned());
@@ -101,7 +101,7 @@ pub async fn a_typed_object_with_a_resource_version_cannot_be_created(harness: &
 
 /// Holds \[TYPED\], \[UPDATE-CURRENT\].
 pub async fn a_typed_update_that_lost_a_race_is_made_again(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let key = pods.key(&pod("ns", "a"));
     let store = Arc::new(Interleave::new(&pods));
     let view = Typed::<Pod>::new(store.clone());
@@ -124,7 +124,7 @@ pub async fn what_is_not_of_the_type_is_corrupt(harness: &dyn Harness) {
     struct Strict {
         nothing_like_this: u8,
     }
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     pods.put(&pod("ns", "a")).await;
     let (view, key) = (Typed::<Strict>::new(pods.interface()), pods.key(&pod("ns", "a")));
     let corrupt = view.get(&key, Freshness::Latest).await.unwrap_err();
@@ -134,7 +134,7 @@ pub async fn what_is_not_of_the_type_is_corrupt(harness: &dyn Harness) {
 /// Holds \[TYPED\], \[TTL-EVENT\].
 pub async fn a_typed_object_expires(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let (view, key) = (Typed::<Pod>::new(pods.interface()), pods.key(&pod("ns", "a")));
     view.create(key.clone(), &typed("n1"), Some(Duration::from_secs(1))).await.unwrap();
     store.advance(Duration::from_secs(3)).await;

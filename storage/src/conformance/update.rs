@@ -53,7 +53,7 @@ fn mark(record: Option<&Arc<Record>>) -> String {
 
 /// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_of_a_missing_object_is_not_found(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let refused = pods.update_to(&object, UpdateOptions::default()).await;
     assert_eq!(refused.unwrap_err(), Error::NotFound { key: pods.key(&object) });
@@ -62,16 +62,26 @@ pub async fn an_update_of_a_missing_object_is_not_found(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_may_create_a_missing_object(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = stored(pods.update_to(&object, creating()).await.unwrap());
     assert_eq!(record.value, pods.value(&object));
     assert_eq!(pods.find(&object).await, Some(record));
 }
 
+/// Holds \[PRECONDITIONS\]: an object that does not exist has no uid.
+pub async fn a_missing_object_meets_no_precondition(harness: &dyn Harness) {
+    let pods = harness.open(Setup::default()).await.pods().await;
+    let object = pod("ns", "a").uid("A");
+    let options = UpdateOptions { preconditions: Preconditions::uid("A"), ..creating() };
+    let refused = pods.update_to(&object, options).await;
+    assert!(matches!(refused, Err(Error::InvalidObject { .. })), "{refused:?}");
+    assert_eq!(pods.find(&object).await, None);
+}
+
 /// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_gets_a_new_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let before = pods.put(&object).await;
     let after = stored(pods.update_to(&object.clone().mark("new"), UpdateOptions::default()).await.unwrap());
@@ -81,7 +91,7 @@ pub async fn an_update_gets_a_new_revision(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-NOOP\].
 pub async fn an_update_to_what_is_stored_writes_nothing(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a").uid("A").label("x", "y");
     let before = pods.put(&object).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -94,7 +104,7 @@ pub async fn an_update_to_what_is_stored_writes_nothing(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-NOOP\]. The suggestion says "nothing changes", the stored object says otherwise.
 pub async fn an_update_that_changes_only_what_is_stored_is_written(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let old = pods.put(&object.clone().mark("old")).await;
     let new = pods.put(&object.clone().mark("new")).await;
@@ -105,7 +115,7 @@ pub async fn an_update_that_changes_only_what_is_stored_is_written(harness: &dyn
 
 /// Holds \[PRECONDITIONS\].
 pub async fn an_update_of_another_uid_is_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a").uid("A");
     let record = pods.put(&object).await;
     let with = |preconditions| UpdateOptions { preconditions, ..UpdateOptions::default() };
@@ -119,7 +129,7 @@ pub async fn an_update_of_another_uid_is_refused(harness: &dyn Harness) {
 
 /// Holds \[PRECONDITIONS\].
 pub async fn an_update_of_another_revision_is_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let old = pods.put(&object.clone().mark("old")).await;
     let new = pods.put(&object.clone().mark("new")).await;
@@ -137,7 +147,7 @@ pub async fn an_update_of_another_revision_is_refused(harness: &dyn Harness) {
 
 /// Holds \[PRECONDITIONS\], \[UPDATE-SUGGESTION\].
 pub async fn a_precondition_that_only_the_suggestion_fails_holds(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let old = pods.put(&object.clone().uid("A")).await;
     pods.remove(&object).await;
@@ -151,7 +161,7 @@ pub async fn a_precondition_that_only_the_suggestion_fails_holds(harness: &dyn H
 
 /// Holds \[UPDATE-CURRENT\], \[COMMIT-CONFLICT\].
 pub async fn an_update_that_lost_a_race_sees_the_winner(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     pods.put(&object.clone().mark("a")).await;
     let store = Interleave::new(&pods);
@@ -166,7 +176,7 @@ pub async fn an_update_that_lost_a_race_sees_the_winner(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-CURRENT\].
 pub async fn concurrent_updates_lose_nothing(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     pods.put(&object).await;
     let writers = (0..12).map(|_| append(&*pods, &pods, &object, UpdateOptions::default()));
@@ -178,7 +188,7 @@ pub async fn concurrent_updates_lose_nothing(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_that_lost_to_a_deletion_is_not_found_or_creates(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a").mark("a");
     for (options, want) in [(UpdateOptions::default(), None), (creating(), Some("x"))] {
         pods.put(&object).await;
@@ -195,7 +205,7 @@ pub async fn an_update_that_lost_to_a_deletion_is_not_found_or_creates(harness: 
 
 /// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_fresh_suggestion_saves_the_read(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = pods.put(&object.clone().mark("a")).await;
     let store = Interleave::new(&pods);
@@ -206,7 +216,7 @@ pub async fn a_fresh_suggestion_saves_the_read(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_stale_suggestion_does_not_overwrite(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().mark("a")).await;
     pods.put(&object.clone().mark("b")).await;
@@ -216,7 +226,7 @@ pub async fn a_stale_suggestion_does_not_overwrite(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_suggestion_of_a_deleted_object_is_not_found(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().mark("a")).await;
     pods.remove(&object).await;
@@ -228,7 +238,7 @@ pub async fn a_suggestion_of_a_deleted_object_is_not_found(harness: &dyn Harness
 
 /// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_refusal_of_a_stale_suggestion_is_tried_on_what_is_stored(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let stale = pods.put(&object.clone().mark("bad")).await;
     pods.put(&object.clone().mark("good")).await;
@@ -254,7 +264,7 @@ pub async fn a_refusal_of_a_stale_suggestion_is_tried_on_what_is_stored(harness:
 
 /// Holds \[UPDATE-SUGGESTION\].
 pub async fn a_refusal_of_what_is_stored_ends_the_update(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = pods.put(&object).await;
     let store = Interleave::new(&pods);
@@ -267,7 +277,7 @@ pub async fn a_refusal_of_what_is_stored_ends_the_update(harness: &dyn Harness) 
 
 /// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_may_delete(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = pods.put(&object).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -281,7 +291,7 @@ pub async fn an_update_may_delete(harness: &dyn Harness) {
 
 /// Holds \[UPDATE-CURRENT\].
 pub async fn an_update_that_deletes_a_missing_object_changes_nothing(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     let remove = |_| ready(Ok::<_, Error>(Update::Delete));
     let updated = guaranteed_update(&*pods, &pods.key(&pod("ns", "a")), creating(), remove).await;
@@ -291,7 +301,7 @@ pub async fn an_update_that_deletes_a_missing_object_changes_nothing(harness: &d
 
 /// Holds \[UPDATE-CURRENT\]. Somebody else deleted the object first: that was not this update's deletion.
 pub async fn a_deleting_update_that_lost_to_a_deletion_is_not_found(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     pods.put(&object).await;
     let store = Interleave::new(&pods);
@@ -305,7 +315,7 @@ pub async fn a_deleting_update_that_lost_to_a_deletion_is_not_found(harness: &dy
 /// Holds \[TTL-DROPPED\].
 pub async fn an_update_without_a_ttl_drops_the_one_there_was(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let object = pod("ns", "a");
     pods.put_for(&object, Some(Duration::from_secs(1))).await;
     let record = stored(pods.update_to(&object.clone().mark("new"), UpdateOptions::default()).await.unwrap());

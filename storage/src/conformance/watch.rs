@@ -57,7 +57,7 @@ fn scenarios() -> Vec<(&'static str, Vec<Step>)> {
 pub async fn events_have_the_type_that_the_watcher_sees(harness: &dyn Harness) {
     for recursive in [false, true] {
         for (selector, steps) in scenarios() {
-            let pods = harness.open(Setup::default()).await.pods();
+            let pods = harness.open(Setup::default()).await.pods().await;
             let object = pod("foo", "bar");
             let scope = if recursive { pods.namespace("foo") } else { pods.one(&object) };
             let request =
@@ -94,7 +94,7 @@ pub async fn events_have_the_type_that_the_watcher_sees(harness: &dyn Harness) {
 
 /// Holds \[WATCH-RESUMABLE\], \[COMPACT-WATCHES\].
 pub async fn a_watch_of_any_state_begins_with_the_object(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let any = WatchStart::Initial { freshness: Freshness::AtLeast(Revision::ZERO), bookmark: false };
     let created = pods.put(&object.clone().mark("1")).await;
@@ -113,7 +113,7 @@ pub async fn a_watch_of_any_state_begins_with_the_object(harness: &dyn Harness) 
 
 /// Holds \[WATCH-RESUMABLE\].
 pub async fn a_watch_begins_exactly_after_its_revision(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let created = pods.put(&object.clone().mark("1")).await;
     let updated = pods.put(&object.clone().mark("2")).await;
@@ -128,7 +128,7 @@ pub async fn a_watch_begins_exactly_after_its_revision(harness: &dyn Harness) {
 
 /// Holds \[WATCH-RESUMABLE\], \[WATCH-DELETED-REVISION\].
 pub async fn a_deletion_after_the_revision_is_shown(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let record = pods.put(&object).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::After(record.revision)).await;
@@ -139,7 +139,7 @@ pub async fn a_deletion_after_the_revision_is_shown(harness: &dyn Harness) {
 
 /// Holds \[WATCH-DELETED-REVISION\].
 pub async fn a_deletion_shows_the_last_state_with_the_revision_of_the_deletion(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "a");
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     pods.put(&object.clone().mark("1")).await;
@@ -154,7 +154,7 @@ pub async fn a_deletion_shows_the_last_state_with_the_revision_of_the_deletion(h
 
 /// Holds \[WATCH-RELIABLE\], \[WATCH-ORDERED\].
 pub async fn a_watch_that_is_read_late_shows_everything(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     let mut records = Vec::new();
     for at in 0..300 {
@@ -168,7 +168,7 @@ pub async fn a_watch_that_is_read_late_shows_everything(harness: &dyn Harness) {
 
 /// Holds \[WATCH-RELIABLE\].
 pub async fn stuck_watchers_slow_no_reader_down(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut stuck = Vec::new();
     for _ in 0..50 {
         let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -252,7 +252,7 @@ pub async fn a_watch_of_cluster_scoped_objects_shows_its_part(harness: &dyn Harn
         ("a", "spec.nodeName=n1", &["+a", "-a"]),
         ("b", "metadata.name!=b", &[]),
     ] {
-        let nodes = harness.open(Setup::default()).await.resource("/nodes");
+        let nodes = harness.open(Setup::default()).await.resource("/nodes").await;
         let scope = if name.is_empty() { nodes.all() } else { nodes.one(&node(name)) };
         shows_of_script(harness, (&nodes, scope, selector), &script, want).await;
     }
@@ -293,7 +293,7 @@ pub async fn a_watch_of_namespaced_objects_shows_its_part(harness: &dyn Harness)
         ("ns1/a", "spec.nodeName=n2", &["+ns1/a", "-ns1/a"]),
         ("ns1/a", "metadata.name=b", &[]),
     ] {
-        let pods = harness.open(Setup::default()).await.pods();
+        let pods = harness.open(Setup::default()).await.pods().await;
         let covered = match scope.split_once('/') {
             None if scope.is_empty() => pods.all(),
             None => pods.namespace(scope),
@@ -306,10 +306,10 @@ pub async fn a_watch_of_namespaced_objects_shows_its_part(harness: &dyn Harness)
 /// Holds \[WATCH-FILTERED\]. Other resources of the store, also those whose names begin alike.
 pub async fn a_watch_shows_no_other_resource(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
-    store.others().put(&pod("ns", "a")).await;
-    store.resource("/pod").put(&pod("s", "a")).await;
+    store.others().await.put(&pod("ns", "a")).await;
+    store.resource("/pod").await.put(&pod("s", "a")).await;
     let record = pods.put(&pod("ns", "a")).await;
     probe.shows(Added, &record).await;
     probe.is_quiet().await;
@@ -319,7 +319,7 @@ pub async fn a_watch_shows_no_other_resource(harness: &dyn Harness) {
 /// wherever a watch begins, it shows exactly the commits after, while several writers are at work.
 pub async fn every_watch_shows_exactly_the_commits_after_its_start(harness: &dyn Harness) {
     const WATCHERS: usize = 6;
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let start = pods.now().await;
     let (all_open, end) = (tokio::sync::Barrier::new(WATCHERS + 1), pod("ns", "end"));
     let writers = async {
@@ -372,7 +372,7 @@ async fn write_some(pods: &Resource, writer: usize) -> Vec<(Revision, String)> {
 
 /// Holds \[WATCH-RELIABLE\]: the reader that polled last is the one that is woken.
 pub async fn a_watch_wakes_its_latest_reader(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
     for at in 0..3 {
         // An earlier reader polls once and goes away.
@@ -390,7 +390,7 @@ pub async fn a_watch_wakes_its_latest_reader(harness: &dyn Harness) {
 /// Holds \[WATCH-RELIABLE\]: each reader in a task of its own, one of which goes away.
 pub async fn every_waiting_reader_is_woken(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let mut readers = Vec::new();
     for _ in 0..8 {
         let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
@@ -412,7 +412,7 @@ pub async fn every_waiting_reader_is_woken(harness: &dyn Harness) {
 
 /// Holds \[COMMIT-VISIBLE\], \[WATCH-UNIQUE\]: the record of a commit is what readers and watchers get.
 pub async fn all_watchers_see_the_same_events(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut probes = Vec::new();
     for _ in 0..5 {
         probes.push(pods.probe(harness, pods.all(), WatchStart::Now).await);
@@ -429,7 +429,7 @@ pub async fn all_watchers_see_the_same_events(harness: &dyn Harness) {
 
 /// Holds \[WATCH-RESUMABLE\]: a watch that was broken off goes on from its last event without a gap.
 pub async fn a_watch_resumes_from_the_last_event(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut from = pods.now().await;
     let mut want = Vec::new();
     for at in 0..40 {

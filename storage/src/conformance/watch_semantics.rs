@@ -72,7 +72,7 @@ pub async fn a_watch_begins_as_its_options_say(harness: &dyn Harness) {
 
 async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: BeginsWith) {
     let (at, initial_events, bookmarks) = row;
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let before = pods.now().await;
     let mut records = Vec::new();
     for name in ["c", "a", "b"] {
@@ -112,10 +112,10 @@ async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: Begi
 /// Holds \[WATCH-BOOKMARKABLE\]: the mark carries the revision of the store, not of the scope.
 pub async fn the_end_of_the_initial_events_carries_the_revision_of_the_store(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let record = pods.put(&pod("ns", "a")).await;
     pods.put(&pod("elsewhere", "b")).await;
-    let last = store.others().put(&pod("ns", "c")).await;
+    let last = store.others().await.put(&pod("ns", "c")).await;
     let watched = (&pods, pods.namespace("ns"));
     let mut probe = client_watch(harness, watched, options("", Some(true), true)).await.unwrap();
     probe.shows(EventType::Added, &record).await;
@@ -129,8 +129,8 @@ pub async fn the_end_of_the_initial_events_carries_the_revision_of_the_store(har
 /// Holds \[WATCH-BOOKMARKABLE\].
 pub async fn the_initial_events_of_nothing_end_with_a_mark(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let last = store.others().put(&pod("ns", "a")).await;
-    let pods = store.pods();
+    let last = store.others().await.put(&pod("ns", "a")).await;
+    let pods = store.pods().await;
     let watched = (&pods, pods.all());
     let mut probe = client_watch(harness, watched, options("", Some(true), true)).await.unwrap();
     let bookmark = probe.bookmark().await;
@@ -140,7 +140,7 @@ pub async fn the_initial_events_of_nothing_end_with_a_mark(harness: &dyn Harness
 
 /// Holds \[WATCH-FILTERED\], \[WATCH-OPTIONS\].
 pub async fn a_watch_list_of_one_name_shows_only_it(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let object = pod("ns", "b");
     for name in ["a", "bb"] {
         pods.put(&pod("ns", name)).await;
@@ -158,7 +158,7 @@ pub async fn a_watch_list_of_one_name_shows_only_it(harness: &dyn Harness) {
 
 /// Holds \[WATCH-FILTERED\], \[WATCH-OPTIONS\].
 pub async fn the_initial_events_match_the_selector(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let red = pods.put(&pod("ns", "a").label("color", "red")).await;
     pods.put(&pod("ns", "b").label("color", "blue")).await;
     pods.put(&pod("ns", "c").label("color", "red")).await;
@@ -174,7 +174,7 @@ pub async fn the_initial_events_match_the_selector(harness: &dyn Harness) {
 /// them, once.
 pub async fn changes_during_the_initial_events_follow_them(harness: &dyn Harness) {
     const OBJECTS: usize = 700;
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let mut records = Vec::new();
     for at in 0..OBJECTS {
         records.push(pods.put(&pod("ns", &format!("a-{at:04}"))).await);
@@ -201,7 +201,7 @@ pub async fn changes_during_the_initial_events_follow_them(harness: &dyn Harness
 
 /// Holds \[WATCH-RESUMABLE\]: a revision in the future is waited for.
 pub async fn a_watch_from_the_future_waits(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let from = Revision::new(pods.now().await.get() + 4);
     let mut request = pods.watching(pods.all(), WatchStart::After(from));
     request.progress = true;
@@ -229,7 +229,7 @@ pub async fn a_watch_from_the_future_waits(harness: &dyn Harness) {
 
 /// Holds \[WATCH-OPTIONS\]: initial events that are newer than the store cannot be had.
 pub async fn initial_events_from_the_future_are_refused(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let future = Revision::new(pods.now().await.get() + 1_000_000);
     let watched = (&pods, pods.all());
     let error = match client_watch(harness, watched, options(&future.to_string(), Some(true), true)).await {
@@ -246,12 +246,12 @@ fn with_progress(pods: &Resource, scope: Scope, start: WatchStart) -> WatchReque
 /// Holds \[WATCH-PROGRESS\].
 pub async fn requested_progress_is_a_bookmark_at_the_current_revision(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let request = with_progress(&pods, pods.namespace("ns"), WatchStart::Now);
     let mut probe = pods.try_probe(harness, request).await.unwrap();
     let mut silent = pods.probe(harness, pods.namespace("ns"), WatchStart::Now).await;
     let record = pods.put(&pod("ns", "a")).await;
-    let last = store.others().put(&pod("ns", "b")).await;
+    let last = store.others().await.put(&pod("ns", "b")).await;
     pods.request_progress().await.unwrap();
     probe.shows(EventType::Added, &record).await;
     let bookmark = probe.bookmark().await;
@@ -263,7 +263,7 @@ pub async fn requested_progress_is_a_bookmark_at_the_current_revision(harness: &
 
 /// Holds \[WATCH-PROGRESS\]: a reader that already waits is woken.
 pub async fn requested_progress_wakes_an_idle_watch(harness: &dyn Harness) {
-    let pods = harness.open(Setup::default()).await.pods();
+    let pods = harness.open(Setup::default()).await.pods().await;
     let request = with_progress(&pods, pods.all(), WatchStart::Now);
     let mut probe = pods.try_probe(harness, request).await.unwrap();
     let ask = async {
@@ -278,7 +278,7 @@ pub async fn requested_progress_wakes_an_idle_watch(harness: &dyn Harness) {
 /// at any moment, no event at or below it is still to come.
 pub async fn progress_is_never_ahead_of_what_was_delivered(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let (pods, others) = (store.pods(), store.others());
+    let (pods, others) = (store.pods().await, store.others().await);
     for start in [
         WatchStart::Now,
         WatchStart::After(pods.now().await),
@@ -327,12 +327,12 @@ pub async fn progress_is_never_ahead_of_what_was_delivered(harness: &dyn Harness
 /// Holds \[WATCH-BOOKMARKABLE\]: a watch of a quiet scope moves on with the store.
 pub async fn progress_grows_while_other_resources_change(harness: &dyn Harness) {
     let store = harness.open(Setup::default()).await;
-    let pods = store.pods();
+    let pods = store.pods().await;
     let record = pods.put(&pod("ns", "a")).await;
     let mut probe = pods.probe(harness, pods.all(), WatchStart::After(record.revision.previous())).await;
     assert!(probe.progress() < record.revision, "nothing was delivered yet");
     probe.shows(EventType::Added, &record).await;
-    let last = store.others().put(&pod("ns", "b")).await;
+    let last = store.others().await.put(&pod("ns", "b")).await;
     probe.is_quiet().await;
     assert!(probe.progress() >= last.revision);
     assert!(probe.progress() <= pods.now().await);

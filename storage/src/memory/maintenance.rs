@@ -12,7 +12,7 @@ use crate::environment::Environment;
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// How many keys or events are worked off under one hold of the lock.
-const BATCH_MAX: usize = 256;
+pub(super) const BATCH_MAX: usize = 256;
 
 /// Runs until the store is gone.
 pub(super) async fn run(shared: Weak<Shared>, environment: Environment) {
@@ -30,13 +30,20 @@ pub(super) async fn run(shared: Weak<Shared>, environment: Environment) {
 async fn expire(shared: &Shared) {
     let mut more = true;
     while more {
-        let now = shared.environment.unix_time();
+        let now = shared.environment.uptime();
         let mut aftermath = Aftermath::default();
-        {
-            let mut state = shared.state.lock();
-            more = state.expire(now, BATCH_MAX, &mut aftermath);
-            state.trim_to_bytes(shared.options.history_bytes_max, &mut aftermath);
-        }
+        more = shared.state.lock().expire(now, BATCH_MAX, &mut aftermath);
+        aftermath.settle();
+        fit(shared).await;
+    }
+}
+
+/// Gives up history that is more than its bound in bytes.
+async fn fit(shared: &Shared) {
+    let mut more = true;
+    while more {
+        let mut aftermath = Aftermath::default();
+        more = shared.state.lock().trim_to_bytes(shared.options.history_bytes_max, BATCH_MAX, &mut aftermath);
         aftermath.settle();
         tokio::task::yield_now().await;
     }
@@ -44,7 +51,7 @@ async fn expire(shared: &Shared) {
 
 /// Marks history that is older than the retention as compacted.
 fn retain(shared: &Shared) {
-    let now = shared.environment.unix_time();
+    let now = shared.environment.uptime();
     let mut state = shared.state.lock();
     if let Some(target) = state.retention_target(now, shared.options.history_retention) {
         state.compacted = state.compacted.max(target);

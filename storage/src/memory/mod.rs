@@ -34,6 +34,10 @@ use crate::revision::Revision;
 use crate::schema::Schema;
 use crate::watch::{WatchRequest, WatchStart, Watcher};
 
+/// The largest revision that a store may begin with: numbers of JSON are exact up to here, and a continue
+/// token holds more than this.
+const FIRST_REVISION_MAX: u64 = 1 << 53;
+
 /// A store in memory.
 pub struct MemoryBackend {
     shared: Arc<Shared>,
@@ -64,7 +68,8 @@ impl MemoryBackend {
     /// Outside a tokio runtime.
     pub fn new(options: MemoryOptions, environment: Environment) -> Self {
         let micros = u64::try_from(environment.unix_time().as_micros()).unwrap_or(u64::MAX);
-        let first = options.first_revision.unwrap_or_else(|| Revision::new(micros));
+        let first = options.first_revision.map_or(micros, Revision::get);
+        let first = Revision::new(first.clamp(1, FIRST_REVISION_MAX));
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(first)),
             options,
@@ -79,9 +84,20 @@ impl MemoryBackend {
 }
 
 impl Backend for MemoryBackend {
-    fn resource(&self, prefix: ResourcePrefix, schema: Arc<Schema>) -> Result<Arc<dyn Interface>, Error> {
-        let id = self.shared.state.lock().open(&prefix);
-        Ok(Arc::new(MemoryResource { shared: Arc::clone(&self.shared), id, prefix, schema }))
+    fn resource(
+        &self,
+        prefix: ResourcePrefix,
+        schema: Arc<Schema>,
+    ) -> BoxFuture<'_, Result<Arc<dyn Interface>, Error>> {
+        Box::pin(async move {
+            let id = self.shared.state.lock().open(&prefix, &schema)?;
+            let resource = MemoryResource { shared: Arc::clone(&self.shared), id, prefix, schema };
+            Ok(Arc::new(resource) as Arc<dyn Interface>)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -92,11 +108,13 @@ impl MemoryResource {
         {
             return Err(Error::ObjectTooLarge { key: commit.key, bytes: value.bytes().len() });
         }
-        let now = self.shared.environment.unix_time();
+        let now = self.shared.environment.uptime();
         let (outcome, aftermath) = {
             let mut state = self.shared.state.lock();
             let (outcome, mut aftermath) = state.commit(self.id, commit, now);
-            state.trim_to_bytes(self.shared.options.history_bytes_max, &mut aftermath);
+            // A commit gives up more than it adds; what is left over is the maintenance's.
+            let bytes_max = self.shared.options.history_bytes_max;
+            state.trim_to_bytes(bytes_max, maintenance::BATCH_MAX, &mut aftermath);
             (outcome, aftermath)
         };
         aftermath.settle();

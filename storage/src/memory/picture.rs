@@ -14,7 +14,7 @@ use crate::revision::Revision;
 /// The place of a reader in its picture; empty when the picture was let go of.
 type Place = Arc<Mutex<Option<Scan>>>;
 
-/// The open pictures by the Unix time of their deadlines.
+/// The open pictures by the uptime of their deadlines.
 #[derive(Default)]
 pub(super) struct OpenPictures {
     opened: u64,
@@ -37,7 +37,7 @@ impl OpenPictures {
         id
     }
 
-    /// Removes a picture whose deadline is over at Unix time `now`.
+    /// Removes a picture whose deadline is over at uptime `now`.
     fn pop_expired(&mut self, now: Duration) -> Option<Place> {
         let first = self.by_deadline.first_entry()?;
         (first.key().0 < now).then(|| first.remove())
@@ -46,7 +46,7 @@ impl OpenPictures {
 
 /// Lets go of the pictures whose deadline is over.
 pub(super) fn free_expired(shared: &Shared) {
-    let now = shared.environment.unix_time();
+    let now = shared.environment.uptime();
     while let Some(place) = { shared.pictures.lock().pop_expired(now) } {
         // A picture is dropped outside of the locks: it may be all that holds a large tree.
         let picture = place.lock().take();
@@ -58,7 +58,7 @@ impl OpenPicture {
     /// Opens the picture of a scan at a revision.
     pub(super) fn new(shared: &Arc<Shared>, scan: Scan, revision: Revision) -> Self {
         let place = Arc::new(Mutex::new(Some(scan)));
-        let deadline = shared.environment.unix_time().saturating_add(shared.options.cursor_deadline);
+        let deadline = shared.environment.uptime().saturating_add(shared.options.cursor_deadline);
         let id = shared.pictures.lock().open(deadline, &place);
         Self { shared: Arc::clone(shared), id, place, revision }
     }
@@ -69,12 +69,21 @@ impl OpenPicture {
     /// [`Error::CursorExpired`] after the deadline.
     pub(super) fn place(&self) -> Result<Scan, Error> {
         let (deadline, _) = self.id;
-        let in_time = self.shared.environment.unix_time() <= deadline;
+        let in_time = self.shared.environment.uptime() <= deadline;
         let scan = in_time.then(|| self.place.lock().clone()).flatten();
         scan.ok_or(Error::CursorExpired {
             revision: self.revision,
             limit: self.shared.options.cursor_deadline,
         })
+    }
+
+    /// Starts the time until the deadline anew: for a reader that goes on.
+    pub(super) fn renew(&mut self) {
+        let deadline = self.shared.environment.uptime().saturating_add(self.shared.options.cursor_deadline);
+        let mut pictures = self.shared.pictures.lock();
+        if pictures.by_deadline.remove(&self.id).is_some() {
+            self.id = pictures.open(deadline, &self.place);
+        }
     }
 
     /// Moves on; does nothing if the picture was let go of in between.

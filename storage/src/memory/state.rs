@@ -12,18 +12,19 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use imbl::{OrdMap, Vector};
+use imbl::OrdMap;
 
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
 use crate::interface::{Commit, Committed, Expect, Operation, Outcome, Stats};
-use crate::key::{Key, ResourcePrefix};
+use crate::key::{Key, KeyError, ResourcePrefix};
 use crate::record::Record;
 use crate::revision::Revision;
+use crate::schema::Schema;
 
-/// What an event costs in history beside the value it keeps, in bytes: the event, its version, their
-/// places in log, chain and map. An estimate, so that a flood of small writes is bounded too.
-const EVENT_OVERHEAD_BYTES: usize = 256;
+/// What an event costs in history beside the value it keeps, in bytes: the event, its version and record,
+/// their places in log, chain and map. An estimate, so that a flood of small writes is bounded too.
+const EVENT_OVERHEAD_BYTES: usize = 512;
 
 /// The state of the whole store.
 pub(super) struct State {
@@ -33,7 +34,7 @@ pub(super) struct State {
     resources: Vec<Keyspace>,
     /// For each event of all logs, oldest first: whose log holds it, and when it was committed.
     order: VecDeque<(ResourceId, Duration)>,
-    /// When to delete what, by Unix time.
+    /// When to delete what, by uptime.
     deadlines: BTreeMap<(Duration, Key), ResourceId>,
     history_bytes: usize,
     early_compactions: u64,
@@ -46,6 +47,7 @@ pub(super) struct ResourceId(usize);
 /// The state of one resource.
 pub(super) struct Keyspace {
     prefix: ResourcePrefix,
+    schema: Schema,
     pub(super) objects: Picture,
     log: VecDeque<Arc<Event>>,
     /// The revision of the newest event that the log has given up.
@@ -57,7 +59,11 @@ pub(super) struct Keyspace {
 }
 
 /// All objects of a resource, with their history. A clone costs nothing.
-pub(super) type Picture = OrdMap<Key, Vector<Version>>;
+pub(super) type Picture = OrdMap<Key, Chain>;
+
+/// The versions of a key, oldest first, never empty. Shared with pictures: while one that holds it is
+/// open, the first change of a chain copies it.
+pub(super) type Chain = Arc<VecDeque<Version>>;
 
 /// A state of one key.
 #[derive(Clone, Debug)]
@@ -87,7 +93,7 @@ impl Aftermath {
 }
 
 /// The record of a chain at a revision.
-pub(super) fn at(chain: &Vector<Version>, revision: Revision) -> Option<&Arc<Record>> {
+pub(super) fn at(chain: &Chain, revision: Revision) -> Option<&Arc<Record>> {
     let position = match chain.binary_search_by(|version| version.revision.cmp(&revision)) {
         Ok(exact) => exact,
         Err(newer) => newer.checked_sub(1)?,
@@ -111,12 +117,21 @@ impl State {
     }
 
     /// The resource of this prefix, made if there is none.
-    pub(super) fn open(&mut self, prefix: &ResourcePrefix) -> ResourceId {
+    pub(super) fn open(&mut self, prefix: &ResourcePrefix, schema: &Schema) -> Result<ResourceId, Error> {
         if let Some(position) = self.resources.iter().position(|keyspace| keyspace.prefix == *prefix) {
-            return ResourceId(position);
+            let id = ResourceId(position);
+            if self.keyspace(id).schema != *schema {
+                return Err(Error::SchemaDiffers { prefix: prefix.clone() });
+            }
+            return Ok(id);
+        }
+        if let Some(other) = self.resources.iter().find(|keyspace| keyspace.prefix.overlaps(prefix)) {
+            let (key, prefix) = (prefix.to_string(), other.prefix.to_string());
+            return Err(KeyError::Overlaps { key, prefix }.into());
         }
         self.resources.push(Keyspace {
             prefix: prefix.clone(),
+            schema: schema.clone(),
             objects: Picture::new(),
             log: VecDeque::new(),
             dropped: Revision::ZERO,
@@ -124,7 +139,7 @@ impl State {
             wakers: Wakers::new(),
             stats: Stats::default(),
         });
-        ResourceId(self.resources.len() - 1)
+        Ok(ResourceId(self.resources.len() - 1))
     }
 
     /// A resource.
@@ -139,7 +154,7 @@ impl State {
         &mut self.resources[id.0]
     }
 
-    /// Applies a commit at Unix time `now`.
+    /// Applies a commit at uptime `now`.
     pub(super) fn commit(&mut self, id: ResourceId, commit: Commit, now: Duration) -> (Outcome, Aftermath) {
         let Commit { key, expect, operation } = commit;
         let previous = self.keyspace(id).latest(&key).cloned();
@@ -214,21 +229,29 @@ impl State {
         true
     }
 
-    /// Gives up history, oldest first, until what is left fits into `bytes_max`.
-    pub(super) fn trim_to_bytes(&mut self, bytes_max: usize, aftermath: &mut Aftermath) {
-        if self.history_bytes <= bytes_max {
-            return;
-        }
-        self.early_compactions += 1;
-        while self.history_bytes > bytes_max
-            && let Some((event, _)) = self.oldest_event()
-        {
-            self.compacted = self.compacted.max(event.revision);
+    /// Gives up at most `events_max` events, oldest first, until what is left fits into `bytes_max`. The
+    /// newest event stays, so that a watch that is up to date never notices. Whether more is to be given up.
+    pub(super) fn trim_to_bytes(
+        &mut self,
+        bytes_max: usize,
+        events_max: usize,
+        aftermath: &mut Aftermath,
+    ) -> bool {
+        for _ in 0..events_max {
+            if self.history_bytes <= bytes_max || self.order.len() <= 1 {
+                return false;
+            }
+            let Some((event, _)) = self.oldest_event() else { return false };
+            if event.revision > self.compacted {
+                self.compacted = event.revision;
+                self.early_compactions += 1;
+            }
             self.drop_oldest(aftermath);
         }
+        true
     }
 
-    /// The revision up to which history is older than `retention` at Unix time `now`.
+    /// The revision up to which history is older than `retention` at uptime `now`.
     pub(super) fn retention_target(&self, now: Duration, retention: Duration) -> Option<Revision> {
         let (event, committed_at) = self.oldest_event()?;
         if now.saturating_sub(committed_at) < retention {
@@ -240,7 +263,7 @@ impl State {
         Some(Revision::new(target).min(self.revision))
     }
 
-    /// Deletes at most `keys_max` keys whose deadline is over at Unix time `now`. Whether more are over.
+    /// Deletes at most `keys_max` keys whose deadline is over at uptime `now`. Whether more are over.
     pub(super) fn expire(&mut self, now: Duration, keys_max: usize, aftermath: &mut Aftermath) -> bool {
         for _ in 0..keys_max {
             let Some(entry) = self.deadlines.first_entry() else { return false };
@@ -286,7 +309,7 @@ impl State {
 impl Keyspace {
     /// The newest version of a key.
     fn latest(&self, key: &Key) -> Option<&Version> {
-        self.objects.get(key)?.last()
+        self.objects.get(key)?.back()
     }
 
     /// The events after a revision, oldest first.
@@ -294,14 +317,20 @@ impl Keyspace {
         self.log.range(self.log.partition_point(|event| event.revision <= revision)..)
     }
 
-    /// Registers who is to be woken by the next event.
-    pub(super) fn wake_later(&mut self, watcher: u64, waker: &Waker) {
-        self.wakers.insert(watcher, waker.clone());
+    /// Registers who is to be woken by the next event. Returns the waker that it replaces, to be dropped
+    /// without the lock: a waker's drop runs code of others.
+    #[must_use]
+    pub(super) fn wake_later(&mut self, watcher: u64, waker: &Waker) -> Option<Waker> {
+        match self.wakers.get(&watcher) {
+            Some(known) if known.will_wake(waker) => None,
+            _ => self.wakers.insert(watcher, waker.clone()),
+        }
     }
 
-    /// Forgets a watcher.
-    pub(super) fn forget(&mut self, watcher: u64) {
-        self.wakers.remove(&watcher);
+    /// Forgets a watcher. Returns its waker, to be dropped without the lock.
+    #[must_use]
+    pub(super) fn forget(&mut self, watcher: u64) -> Option<Waker> {
+        self.wakers.remove(&watcher)
     }
 
     /// All who wait.
@@ -316,7 +345,7 @@ impl Keyspace {
         self.stats.value_bytes += bytes(&event.current);
         self.stats.value_bytes -= bytes(&event.previous);
         self.stats.history_bytes += bytes(&event.previous);
-        self.objects.entry(event.key.clone()).or_default().push_back(version);
+        Arc::make_mut(self.objects.entry(event.key.clone()).or_default()).push_back(version);
         self.log.push_back(Arc::new(event));
         self.take_wakers()
     }
@@ -328,7 +357,13 @@ impl Keyspace {
         if let Some(record) = &event.previous {
             self.stats.history_bytes -= value_bytes(record);
         }
+        let oldest = self.objects.get(&event.key).and_then(|chain| chain.front());
+        if event.current.is_some() && oldest.is_some_and(|version| version.revision >= event.revision) {
+            // A creation has replaced nothing: there is nothing to give up, and no picture to copy.
+            return Some(event);
+        }
         if let Some(chain) = self.objects.get_mut(&event.key) {
+            let chain = Arc::make_mut(chain);
             while chain.front().is_some_and(|version| version.revision < event.revision) {
                 chain.pop_front();
             }
@@ -340,8 +375,8 @@ impl Keyspace {
             if chain.is_empty() {
                 self.objects.remove(&event.key);
             } else if chain.len() == 1 {
-                // A chain that has grown keeps its room; a new one of a single version needs none.
-                *chain = chain.pop_front().into_iter().collect();
+                // What was once long gives its room back.
+                chain.shrink_to_fit();
             }
         }
         Some(event)

@@ -18,6 +18,10 @@ use crate::watch::WatchSource;
 /// How many events are taken from the log at once: the lock is held for no longer.
 const TAKE_EVENTS_MAX: usize = 128;
 
+/// How many bytes of values the events that were taken may hold before no more are taken: what a watch that
+/// is not read keeps alive beyond history. The first event is always taken.
+const TAKE_BYTES_MAX: usize = 1 << 20;
+
 /// How often a poll looks at the log before other tasks get their turn.
 const LOOKS_MAX: usize = 8;
 
@@ -136,7 +140,13 @@ impl LogWatch {
             let during = CompactedDuring::Watch;
             return Err(Error::Compacted { requested: self.position, oldest: compacted, during });
         }
-        let events: Vec<_> = keyspace.events_after(self.position).take(TAKE_EVENTS_MAX).cloned().collect();
+        let mut bytes = 0;
+        let events = keyspace.events_after(self.position).take(TAKE_EVENTS_MAX).take_while(|event| {
+            let fits = bytes < TAKE_BYTES_MAX;
+            bytes += event.value_bytes();
+            fits
+        });
+        let events: Vec<_> = events.cloned().collect();
         if !events.is_empty() {
             return Ok(Look::Events(events));
         }
@@ -147,7 +157,9 @@ impl LogWatch {
             self.progress_answered = Some(requested);
             return Ok(Look::Progress(self.position));
         }
-        keyspace.wake_later(self.watcher, context.waker());
+        let replaced = keyspace.wake_later(self.watcher, context.waker());
+        drop(state);
+        drop(replaced);
         Ok(Look::Nothing)
     }
 
@@ -166,8 +178,9 @@ impl LogWatch {
 impl Initial {
     /// Reads one step of the picture.
     fn read(&mut self, predicate: &Predicate) -> Result<(), Error> {
-        let Some(picture) = &self.picture else { return Ok(()) };
+        let Some(picture) = &mut self.picture else { return Ok(()) };
         let mut scan = picture.place()?;
+        picture.renew();
         let more = scan.step(|record| {
             if predicate.matches(record.value.attributes()) {
                 self.batch.push_back(Arc::clone(record));
@@ -185,7 +198,8 @@ impl Initial {
 
 impl Drop for LogWatch {
     fn drop(&mut self) {
-        self.shared.state.lock().keyspace_mut(self.id).forget(self.watcher);
+        let waker = self.shared.state.lock().keyspace_mut(self.id).forget(self.watcher);
+        drop(waker);
     }
 }
 
