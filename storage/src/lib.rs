@@ -301,7 +301,7 @@
 //!   Tests: `typed_objects_come_back_with_their_revision`,
 //!   `a_typed_object_with_a_resource_version_cannot_be_created`,
 //!   `a_typed_update_that_lost_a_race_is_made_again`, `what_is_not_of_the_type_is_corrupt`,
-//!   `a_typed_object_expires`.
+//!   `a_typed_object_expires`, `typed_lists_and_watches_show_what_the_store_does`.
 //!
 //! # Adding a backend
 //! 1. Implement [`Backend`] and [`Interface`]. [`memory`] is the shortest reading of what they mean; the
@@ -356,6 +356,6 @@ pub use self::record::{Attributes, LayoutError, Record, Value};
 pub use self::revision::{InvalidResourceVersion, Revision};
 pub use self::schema::{Schema, SelectableField};
 pub use self::status::{ApiStatus, ObjectName, StatusFor};
-pub use self::typed::{Typed, Versioned};
+pub use self::typed::{Typed, TypedEvent, TypedPage, Versioned};
 pub use self::update::{Update, UpdateOptions, Updated, guaranteed_update};
 pub use self::watch::{WatchOptions, WatchRequest, WatchSource, WatchStart, Watcher};

@@ -173,3 +173,62 @@ fn verb(during: StatusFor) -> &'static str {
         StatusFor::Watch => "watch",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+    use crate::revision::Revision;
+
+    const WEB: ObjectName<'static> = ObjectName { resource: "deployments", group: "apps", name: "web" };
+
+    #[test]
+    fn an_error_is_told_as_its_operation_demands() {
+        let key = Key::unchecked("/deployments/n/web");
+        let not_found = Error::NotFound { key: key.clone() };
+        let exists = Error::Exists { key: key.clone() };
+        let bad_version: Error = Revision::parse_resource_version("x").unwrap_err().into();
+        let future = Error::FutureRevision {
+            requested: Revision::new(9),
+            current: Revision::new(7),
+            retry_after: Duration::from_secs(1),
+        };
+        let gone = Error::Compacted {
+            requested: Revision::new(1),
+            oldest: Revision::new(5),
+            during: CompactedDuring::Watch,
+        };
+        let lost = Error::Timeout { reason: "x".to_owned() };
+        for (error, during, code, reason, message) in [
+            (&not_found, StatusFor::Get, 404, "NotFound", "deployments.apps \"web\" not found"),
+            (&exists, StatusFor::Create, 409, "AlreadyExists", "deployments.apps \"web\" already exists"),
+            (
+                &exists,
+                StatusFor::Update,
+                409,
+                "Conflict",
+                "Operation cannot be fulfilled on deployments.apps \"web\"",
+            ),
+            (&bad_version, StatusFor::List, 400, "BadRequest", "invalid resource version: resourceVersion: "),
+            (&bad_version, StatusFor::Watch, 500, "", "resourceVersion: Invalid value: \"x\""),
+            (&future, StatusFor::Get, 504, "Timeout", "Timeout: Too large resource version: 9, current: 7"),
+            (&gone, StatusFor::Watch, 410, "Expired", "too old resource version: 1 (5)"),
+            (&lost, StatusFor::Update, 500, "ServerTimeout", "The update operation against deployments.apps"),
+        ] {
+            let status = error.status(during, WEB);
+            assert_eq!((status.code, status.reason), (code, reason), "{error}");
+            assert!(status.message.starts_with(message), "{}", status.message);
+        }
+        assert_eq!(lost.status(StatusFor::Update, WEB).retry_after, UNREACHABLE_RETRY);
+        assert!(lost.outcome_is_unknown() && !exists.outcome_is_unknown());
+    }
+
+    #[test]
+    fn an_expired_page_carries_the_token_that_goes_on() {
+        let during = CompactedDuring::Continue { replacement: Some("next".to_owned()) };
+        let error = Error::Compacted { requested: Revision::new(1), oldest: Revision::new(5), during };
+        let status = error.status(StatusFor::List, WEB);
+        assert_eq!((status.code, status.continue_token.as_deref()), (410, Some("next")));
+        assert!(status.message.starts_with("The provided continue parameter is too old"));
+    }
+}

@@ -1,9 +1,13 @@
 //! A typed view: Rust types in and out, for controllers and servers that embed a store.
 
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
+use futures_core::Stream;
+use futures_util::stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -11,16 +15,18 @@ use serde_json::{Map, Value as Json};
 use crate::create::create;
 use crate::delete::{Deleted, delete};
 use crate::error::Error;
+use crate::event::{Bookmark, EventType, WatchEvent};
 use crate::interface::{Freshness, Interface};
-use crate::key::Key;
+use crate::key::{Key, Scope};
+use crate::list::{ListOptions, ListPage, collect, list};
 use crate::precondition::Preconditions;
 use crate::record::{Record, Value};
 use crate::revision::Revision;
 use crate::update::{Update, UpdateOptions, Updated, guaranteed_update};
+use crate::watch::WatchOptions;
 
 /// A resource whose objects are of type `T`, which carries `kind`, `apiVersion` and `metadata` like every
 /// Kubernetes object (the types of `k8s-openapi` do). Clause \[TYPED\].
-#[derive(Clone)]
 pub struct Typed<T> {
     store: Arc<dyn Interface>,
     objects: PhantomData<fn() -> T>,
@@ -33,6 +39,35 @@ pub struct Versioned<T> {
     pub object: T,
     /// The revision of the commit that made it.
     pub revision: Revision,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct TypedPage<T> {
+    /// The revision of the list.
+    pub revision: Revision,
+    /// The token of the next page; `None` on the last.
+    pub continue_token: Option<String>,
+    /// How many objects follow this page, where that is known.
+    pub remaining: Option<u64>,
+    /// The objects, in the order of their keys.
+    pub objects: Vec<Versioned<T>>,
+}
+
+/// What a typed watch yields.
+#[derive(Clone, Debug)]
+pub enum TypedEvent<T> {
+    /// An object changed: the type of the change, and the object, with the revision of the event. A deleted
+    /// one is its last state.
+    Change(EventType, Versioned<T>),
+    /// Everything up to a revision has been delivered.
+    Bookmark(Bookmark),
+}
+
+impl<T> Clone for Typed<T> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), objects: PhantomData }
+    }
 }
 
 impl<T: Serialize + DeserializeOwned> Typed<T> {
@@ -62,10 +97,46 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
         found.record.as_deref().map(decode).transpose()
     }
 
+    /// Reads a page of the objects of a scope: all of them without a limit, so set one where there may be
+    /// many.
+    ///
+    /// # Errors
+    /// Those of [`list`]; [`Error::Corrupt`] if a stored object is no `T`.
+    pub async fn list(&self, scope: Scope, options: &ListOptions) -> Result<TypedPage<T>, Error> {
+        let ListPage { revision, continue_token, remaining, cursor } =
+            list(&*self.store, scope, options).await?;
+        let records = collect(cursor).await?;
+        let objects = records.iter().map(|record| decode(record)).collect::<Result<_, _>>()?;
+        Ok(TypedPage { revision, continue_token, remaining, objects })
+    }
+
+    /// Watches a scope. The stream ends after its first error; an object that is no `T` is
+    /// [`Error::Corrupt`] and ends it too.
+    ///
+    /// # Errors
+    /// Those of [`WatchOptions::resolve`] and [`Interface::watch`].
+    pub async fn watch(
+        &self,
+        scope: Scope,
+        options: &WatchOptions,
+    ) -> Result<impl Stream<Item = Result<TypedEvent<T>, Error>> + use<T>, Error> {
+        let mut watcher = Some(self.store.watch(options.resolve(scope)?).await?);
+        Ok(stream::poll_fn(move |context| {
+            let Some(source) = &mut watcher else { return Poll::Ready(None) };
+            let event = ready!(Pin::new(source).poll_next(context));
+            let event = event.map(|event| event.and_then(typed_event));
+            if !matches!(event, Some(Ok(_))) {
+                watcher = None;
+            }
+            Poll::Ready(event)
+        }))
+    }
+
     /// Changes an object by a function of its stored state, which may be called several times.
     ///
-    /// A resourceVersion that the changed object carries is dropped: the loop itself makes sure that
-    /// nobody's change is overwritten.
+    /// What `T` does not know of the stored object is lost, and so is its time-to-live. A resourceVersion
+    /// that the changed object carries is dropped: the loop itself makes sure that nobody's change is
+    /// overwritten.
     ///
     /// # Errors
     /// Those of [`guaranteed_update`].
@@ -105,6 +176,18 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
         let bytes = serde_json::to_vec(&ordered).map_err(|error| invalid(error.to_string()))?;
         let value = Value::new(bytes, self.store.schema()).map_err(|error| invalid(error.to_string()))?;
         Ok((value, resource_version))
+    }
+}
+
+fn typed_event<T: DeserializeOwned>(event: WatchEvent) -> Result<TypedEvent<T>, Error> {
+    match event {
+        WatchEvent::Bookmark(bookmark) => Ok(TypedEvent::Bookmark(bookmark)),
+        WatchEvent::Change(change) => {
+            let lost =
+                || Error::Internal { reason: format!("{}: an event without an object", change.event.key) };
+            let record = change.record().ok_or_else(lost)?;
+            Ok(TypedEvent::Change(change.event_type, decode_at(record, change.revision())?))
+        }
     }
 }
 

@@ -251,6 +251,7 @@ macro_rules! conformance_tests {
                 a_typed_update_that_lost_a_race_is_made_again
                 what_is_not_of_the_type_is_corrupt
                 a_typed_object_expires
+                typed_lists_and_watches_show_what_the_store_does
             }
         }
     };

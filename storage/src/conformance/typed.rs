@@ -1,18 +1,24 @@
 //! The typed view.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::harness::{Harness, Setup};
+use super::instrument::selecting;
 use super::interleave::Interleave;
 use super::object::pod;
 use crate::error::Error;
+use crate::event::EventType;
 use crate::interface::Freshness;
+use crate::list::ListOptions;
 use crate::precondition::Preconditions;
-use crate::typed::Typed;
+use crate::typed::{Typed, TypedEvent};
+use crate::watch::WatchOptions;
 
 /// A type as a controller has it; its fields are not in canonical order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -139,4 +145,27 @@ pub async fn a_typed_object_expires(harness: &dyn Harness) {
     view.create(key.clone(), &typed("n1"), Some(Duration::from_secs(1))).await.unwrap();
     store.advance(Duration::from_secs(3)).await;
     assert_eq!(view.get(&key, Freshness::Latest).await.unwrap(), None);
+}
+
+/// Holds \[TYPED\].
+pub async fn typed_lists_and_watches_show_what_the_store_does(harness: &dyn Harness) {
+    let pods = harness.open(Setup::default()).await.pods().await;
+    let (view, key) = (Typed::<Pod>::new(pods.interface()), pods.key(&pod("ns", "a")));
+    let created = view.create(key.clone(), &typed("n1"), None).await.unwrap();
+    let options = |node: &str| ListOptions {
+        predicate: selecting("color=red", &format!("spec.nodeName={node}")),
+        ..ListOptions::default()
+    };
+    let page = view.list(pods.all(), &options("n1")).await.unwrap();
+    assert_eq!((page.objects, page.continue_token), (vec![created.clone()], None));
+    assert_eq!(view.list(pods.all(), &options("n2")).await.unwrap().objects, []);
+
+    let from = WatchOptions { resource_version: created.revision.to_string(), ..WatchOptions::default() };
+    let mut watch = pin!(view.watch(pods.all(), &from).await.unwrap());
+    let updated = view.update(&key, |pod| "n2".clone_into(&mut pod.spec.node_name)).await.unwrap();
+    let deleted = view.delete(&key, &Preconditions::NONE).await.unwrap();
+    for (event_type, object) in [(EventType::Modified, updated), (EventType::Deleted, deleted)] {
+        let event = watch.next().await.unwrap().unwrap();
+        assert!(matches!(event, TypedEvent::Change(seen, shown) if seen == event_type && shown == object));
+    }
 }

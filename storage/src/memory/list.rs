@@ -52,7 +52,9 @@ impl Cursor for PictureCursor {
                     }
                     batch.len() < batch_max
                 });
-                tokio::task::yield_now().await;
+                if more && batch.len() < batch_max {
+                    tokio::task::yield_now().await;
+                }
             }
             self.advance(batch.len(), more.then_some(scan));
             Ok(batch)
@@ -79,7 +81,9 @@ pub(super) async fn continuation(
         if !more {
             return None;
         }
-        tokio::task::yield_now().await;
+        if left > 0 {
+            tokio::task::yield_now().await;
+        }
     }
     let start = format!("{}\0", last?);
     let remaining = count(scan, !predicate.is_empty()).await;

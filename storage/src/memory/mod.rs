@@ -216,9 +216,13 @@ impl Interface for MemoryResource {
     fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
         let key = key.clone();
         Box::pin(async move {
-            let (picture, revision) = self.picture(freshness.into())?;
-            let record = picture.get(&key).and_then(|chain| state::at(chain, revision)).cloned();
-            Ok(Found { record, revision })
+            let state = self.shared.state.lock();
+            if let Freshness::AtLeast(revision) = freshness {
+                state.check_reached(revision)?;
+            }
+            // Under the lock, and not in a picture: that would make the next commit copy what it shares.
+            let record = state.keyspace(self.id).record(&key).cloned();
+            Ok(Found { record, revision: state.revision })
         })
     }
 

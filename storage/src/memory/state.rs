@@ -307,6 +307,11 @@ impl State {
 }
 
 impl Keyspace {
+    /// The object of a key as it is now.
+    pub(super) fn record(&self, key: &Key) -> Option<&Arc<Record>> {
+        self.latest(key)?.record.as_ref()
+    }
+
     /// The newest version of a key.
     fn latest(&self, key: &Key) -> Option<&Version> {
         self.objects.get(key)?.back()
