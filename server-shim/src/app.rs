@@ -10,6 +10,7 @@ use watchkeep_storage::{Backend, Environment, Error, Interface, ResourcePrefix};
 
 use crate::kinds::resource::Resource;
 use crate::kinds::table::ResourceTable;
+use crate::namespaces::Namespaces;
 use crate::selectable;
 
 /// The state of a server.
@@ -22,6 +23,8 @@ pub struct App {
     pub environment: Environment,
     /// Cancelled when the server is to stop: it is no longer ready, and watches end.
     pub draining: CancellationToken,
+    /// What creations and the ends of namespaces know of each other.
+    pub(crate) namespaces: Namespaces,
     /// How long Event objects are kept.
     pub event_ttl: Duration,
 }
@@ -31,7 +34,11 @@ impl App {
     ///
     /// # Errors
     /// Those of [`Backend::resource`].
-    pub fn new(backend: &dyn Backend, environment: Environment, event_ttl: Duration) -> Result<Self, Error> {
+    pub async fn new(
+        backend: &dyn Backend,
+        environment: Environment,
+        event_ttl: Duration,
+    ) -> Result<Self, Error> {
         let table = ResourceTable::built_in();
         let mut stores = HashMap::new();
         for resource in table.resources() {
@@ -42,13 +49,14 @@ impl App {
             let versions = table.resources().iter().filter(shares);
             let schema = selectable::schema(versions.map(|version| &**version));
             let prefix = ResourcePrefix::new(resource.storage_prefix)?;
-            stores.insert(resource.storage_prefix, backend.resource(prefix, Arc::new(schema))?);
+            stores.insert(resource.storage_prefix, backend.resource(prefix, Arc::new(schema)).await?);
         }
         Ok(Self {
             table: ArcSwap::from_pointee(table),
             stores,
             environment,
             draining: CancellationToken::new(),
+            namespaces: Namespaces::default(),
             event_ttl,
         })
     }

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::http::objects;
+use crate::namespaces;
 
 /// The namespaces of every cluster.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -14,7 +15,7 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 /// The address under which pods of a cluster would find the server, as the reference gives it by default.
 const SERVICE_IP: &str = "10.96.0.1";
 
-/// Makes what is missing.
+/// Makes what is missing, and goes on with what was under way.
 ///
 /// # Errors
 /// Those of the store.
@@ -23,7 +24,7 @@ pub async fn run(app: &Arc<App>) -> Result<(), ApiError> {
         ensure(app, "namespaces", None, json!({ "metadata": { "name": name } })).await?;
     }
     ensure(app, "services", Some("default"), kubernetes_service()).await?;
-    Ok(())
+    namespaces::resume(app).await
 }
 
 fn kubernetes_service() -> Json {

@@ -10,7 +10,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use watchkeep_storage::memory::MemoryOptions;
 
-use self::units::{parse_bytes, parse_duration};
+use self::units::{parse_bytes, parse_duration, parse_timeout};
+use crate::http::service::ServiceOptions;
 use crate::logging::LogFormat;
 use crate::server::ServerOptions;
 
@@ -46,7 +47,9 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
 
     /// Listen on an address that other machines may reach, although whoever reaches it may do anything,
-    /// unnamed and unasked. For networks that keep others out by themselves.
+    /// unnamed and unasked. For networks that keep others out by themselves. Without it, also requests
+    /// that a web page in this machine's browser sends, or that are addressed to a name other than
+    /// localhost, are refused.
     #[arg(long, env = "WATCHKEEP_ALLOW_ANONYMOUS_NETWORK_ACCESS")]
     pub allow_anonymous_network_access: bool,
 
@@ -98,6 +101,34 @@ pub struct ServeOptions {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
     pub max_connections: u32,
+
+    /// How many requests other than watches may be under way at once; more are told to come again in a
+    /// second, those for health excepted. Each may have a body of 3 MiB in memory.
+    #[arg(
+        long,
+        env = "WATCHKEEP_MAX_REQUESTS_INFLIGHT",
+        value_name = "NUMBER",
+        default_value_t = ServiceOptions::REQUESTS_INFLIGHT,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub max_requests_inflight: u32,
+
+    /// How many watches may be open at once; more are told to come again in a second. Each costs some
+    /// memory, and time at every change that it sees; a controller has dozens of them.
+    #[arg(
+        long,
+        env = "WATCHKEEP_MAX_WATCHES",
+        value_name = "NUMBER",
+        default_value_t = ServiceOptions::WATCHES,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub max_watches: u32,
+
+    /// For how long bytes may wait for a client that reads none of them before its connection is closed,
+    /// such as 30s. Connections with nothing to send, as quiet watches, stay. Longer for clients that
+    /// are halted in a debugger; shorter gives room back sooner.
+    #[arg(long, env = "WATCHKEEP_WRITE_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_timeout)]
+    pub write_timeout: Duration,
 }
 
 /// Flags that cannot be had together.
@@ -130,6 +161,15 @@ impl ServeOptions {
             listen: self.listen,
             max_connections: self.max_connections,
             shutdown_grace: self.shutdown_grace,
+        }
+    }
+
+    /// The part for the service.
+    pub fn service(&self) -> ServiceOptions {
+        ServiceOptions {
+            max_requests_inflight: self.max_requests_inflight,
+            max_watches: self.max_watches,
+            this_machine_only: !self.allow_anonymous_network_access,
         }
     }
 
@@ -188,5 +228,14 @@ mod tests {
         assert_eq!(options.history_retention, MemoryOptions::default().history_retention);
         assert!(serve(&["--event-ttl", "90"]).is_err());
         assert!(serve(&["--max-connections", "0"]).is_err());
+        assert_eq!(options.write_timeout, crate::server::WRITE_TIMEOUT);
+        assert!(serve(&["--write-timeout", "0s"]).is_err());
+    }
+
+    #[test]
+    fn only_who_opens_the_network_answers_everybody() {
+        assert!(serve(&[]).unwrap().service().this_machine_only);
+        let open = serve(&["--allow-anonymous-network-access", "--max-watches", "7"]).unwrap().service();
+        assert_eq!((open.this_machine_only, open.max_watches, open.max_requests_inflight), (false, 7, 400));
     }
 }

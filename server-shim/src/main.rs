@@ -31,26 +31,45 @@ fn run(options: &ServeOptions) -> Result<(), Failure> {
     options.check()?;
     logging::start(options.log_format, &options.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(options))
+    let outcome = runtime.block_on(serve(options));
+    if outcome.is_err() {
+        // Nothing that is still under way is worth waiting for.
+        runtime.shutdown_background();
+    }
+    outcome
 }
 
 async fn serve(options: &ServeOptions) -> Result<(), Failure> {
-    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals::catch()?;
+    let (server, app) = tokio::select! {
+        started = start(options) => started?,
+        name = signals.next() => return Err(format!("stopped by {name} before it was ready").into()),
+    };
+    tokio::select! {
+        () = server.serve() => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        name = stop(&mut signals, &app) => {
+            Err(format!("stopped at once by a second signal, {name}: requests under way are cut").into())
+        }
+    }
+}
+
+/// Does everything up to the first request.
+async fn start(options: &ServeOptions) -> Result<(Server, Arc<App>), Failure> {
     let environment = Environment::system();
     let backend = open(options, &environment);
-    let app = Arc::new(App::new(backend.as_ref(), environment.clone(), options.event_ttl)?);
+    let app = Arc::new(App::new(backend.as_ref(), environment, options.event_ttl).await?);
     bootstrap::run(&app).await?;
     let server = Server::bind(options.server(), Arc::clone(&app)).await;
     let server = server.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
     let url = kubeconfig::url(server.local_addr());
     let path = &options.kubeconfig;
     kubeconfig::write(path, &url).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    environment.spawn(stop_on(signals, Arc::clone(&app)));
     announce(&format!("watchkeep is ready on {url}; kubeconfig: {}", path.display()))?;
     tracing::info!(url, backend = ?options.backend, "ready");
-    server.serve().await;
-    tracing::info!("stopped");
-    Ok(())
+    Ok((server.write_timeout(options.write_timeout).answering(options.service()), app))
 }
 
 fn open(options: &ServeOptions, environment: &Environment) -> Box<dyn Backend> {
@@ -59,13 +78,32 @@ fn open(options: &ServeOptions, environment: &Environment) -> Box<dyn Backend> {
     }
 }
 
-async fn stop_on((mut terminate, mut interrupt): (Signal, Signal), app: Arc<App>) {
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
+/// Begins to stop at the first signal; returns the name of the second.
+async fn stop(signals: &mut Signals, app: &App) -> &'static str {
+    let name = signals.next().await;
     tracing::info!(signal = name, "stopping: not ready, watches end, requests under way are finished");
     app.draining.cancel();
+    signals.next().await
+}
+
+/// The signals to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 /// The one line on standard output.

@@ -1,8 +1,10 @@
 //! The listener and its connections, from the first to the last.
 //!
 //! Promises: at most so many connections at once, others wait to be accepted; a connection that asks
-//! nothing is closed; when `App::draining` is cancelled nothing more is accepted, what is being
+//! nothing, or does not read what it asked for, is closed; when `App::draining` is cancelled nothing more is accepted, what is being
 //! answered is finished within the grace, and [`Server::serve`] returns.
+
+mod write_timeout;
 
 use std::convert::Infallible;
 use std::io;
@@ -19,8 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use self::write_timeout::WriteTimeout;
 use crate::app::App;
-use crate::http::service::Service;
+use crate::http::service::{Service, ServiceOptions};
 
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: u32 = 256 << 10;
@@ -35,6 +38,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long to wait when a connection cannot be accepted, as when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// For how long bytes may wait for a peer to read at all, unless told otherwise.
+pub const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -52,18 +58,36 @@ pub struct Server {
     listener: TcpListener,
     local_addr: SocketAddr,
     options: ServerOptions,
+    write_timeout: Duration,
+    service: ServiceOptions,
     app: Arc<App>,
 }
 
 impl Server {
-    /// Begins to listen. Connections queue until [`Server::serve`].
+    /// Begins to listen, for everybody and with the usual bounds. Connections queue until
+    /// [`Server::serve`].
     ///
     /// # Errors
     /// When the address cannot be had.
     pub async fn bind(options: ServerOptions, app: Arc<App>) -> io::Result<Self> {
         let listener = TcpListener::bind(options.listen).await?;
         let local_addr = listener.local_addr()?;
-        Ok(Self { listener, local_addr, options, app })
+        let service = ServiceOptions::default();
+        Ok(Self { listener, local_addr, options, write_timeout: WRITE_TIMEOUT, service, app })
+    }
+
+    /// The server with another bound on how long bytes may wait for a peer to read at all.
+    #[must_use]
+    pub fn write_timeout(mut self, bound: Duration) -> Self {
+        self.write_timeout = bound;
+        self
+    }
+
+    /// The server that answers these requests.
+    #[must_use]
+    pub fn answering(mut self, options: ServiceOptions) -> Self {
+        self.service = options;
+        self
     }
 
     /// Where it listens, with the port that it got.
@@ -74,9 +98,10 @@ impl Server {
     /// Serves until `App::draining` is cancelled and everything under way is answered, or the grace is
     /// over.
     pub async fn serve(self) {
-        let Self { listener, local_addr, options, app } = self;
+        let Self { listener, local_addr, options, write_timeout, service, app } = self;
         let connections = Arc::new(Connections {
-            service: Service::new(Arc::clone(&app), local_addr),
+            service: Service::new(Arc::clone(&app), local_addr, service),
+            write_timeout,
             protocols: protocols(),
             draining: app.draining.clone(),
             cut: CancellationToken::new(),
@@ -136,6 +161,7 @@ fn protocols() -> auto::Builder<TokioExecutor> {
 /// What all connections share.
 struct Connections {
     service: Service,
+    write_timeout: Duration,
     protocols: auto::Builder<TokioExecutor>,
     /// The server is to stop.
     draining: CancellationToken,
@@ -156,7 +182,8 @@ impl Connections {
             let connections = Arc::clone(&self);
             async move { Ok::<_, Infallible>(connections.service.answer(request).await) }
         });
-        let mut connection = pin!(self.protocols.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(WriteTimeout::new(stream, self.write_timeout));
+        let mut connection = pin!(self.protocols.serve_connection(stream, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.cut_short(&asked) => return,

@@ -25,6 +25,12 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration that is not zero.
+pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration.is_zero() { Err("nothing is done in no time".to_owned()) } else { Ok(duration) }
+}
+
 /// A size such as `65536`, `64Ki`, `256Mi` or `1Gi`.
 pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
     let (number, unit, after) = split(text);

@@ -157,10 +157,10 @@ mod tests {
 
     use super::*;
 
-    fn app() -> App {
+    async fn app() -> App {
         let environment = Environment::system();
         let backend = MemoryBackend::new(MemoryOptions::default(), environment.clone());
-        App::new(&backend, environment, Duration::from_hours(1)).unwrap()
+        App::new(&backend, environment, Duration::from_hours(1)).await.unwrap()
     }
 
     async fn ask(app: &App, endpoint: Endpoint, check: Option<&str>, query: &str) -> (u16, String) {
@@ -173,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_healthy_server_says_ok() {
-        let app = app();
+        let app = app().await;
         for endpoint in Endpoint::ALL {
             assert_eq!(ask(&app, endpoint, None, "").await, (200, "ok".to_owned()));
         }
@@ -183,7 +183,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_verbose_report_names_every_check_and_what_cannot_be_excluded() {
-        let (status, report) = ask(&app(), Endpoint::Readyz, None, "verbose&exclude=etcd&exclude=nope").await;
+        let (status, report) =
+            ask(&app().await, Endpoint::Readyz, None, "verbose&exclude=etcd&exclude=nope").await;
         let expected = "[+]ping ok\n[+]log ok\n[+]storage ok\n[+]shutdown ok\n\
                         warn: some health checks cannot be excluded: no matches for \"etcd\",\"nope\"\n\
                         readyz check passed\n";
@@ -192,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_draining_server_lives_and_is_not_ready() {
-        let app = app();
+        let app = app().await;
         app.draining.cancel();
         let (status, report) = ask(&app, Endpoint::Readyz, None, "").await;
         assert_eq!(status, 500);

@@ -14,6 +14,10 @@ use crate::kinds::resource::Resource;
 /// The longest that a request other than a watch may take: as the reference's.
 pub const REQUEST_TIMEOUT_MAX: Duration = Duration::from_mins(1);
 
+/// The longest that a watch may last, whatever its client says: far beyond any that is meant, and short
+/// enough to be added to the time.
+const WATCH_TIMEOUT_MAX: Duration = Duration::from_hours(365 * 24);
+
 /// The longest `fieldManager`, in bytes.
 const FIELD_MANAGER_BYTES_MAX: usize = 128;
 
@@ -82,7 +86,7 @@ impl Query {
 pub struct ReadParams {
     /// Whether it is a watch.
     pub watch: bool,
-    /// When a watch is to end.
+    /// How long a watch is to last; more than zero, and bounded.
     pub timeout: Option<Duration>,
     resource_version: String,
     resource_version_match: String,
@@ -103,7 +107,9 @@ impl ReadParams {
         let timeout = query.number("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
         let params = Self {
             watch,
-            timeout: timeout.filter(|seconds| *seconds > 0).map(Duration::from_secs),
+            timeout: timeout
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds).min(WATCH_TIMEOUT_MAX)),
             resource_version: query.text("resourceVersion").to_owned(),
             resource_version_match: query.text("resourceVersionMatch").to_owned(),
             limit: query.number("limit")?.unwrap_or(0),
@@ -147,13 +153,15 @@ impl ReadParams {
         self.allow_bookmarks
     }
 
-    /// Pins the list or watch to one name: the old form of a watch on one object.
+    /// Pins the list or watch to one name, beside what the client selects: the old form of a watch on one
+    /// object.
     ///
     /// # Errors
-    /// 400 for a name that no selector can hold.
+    /// 400 for a name with which the selector gets too long.
     pub fn pin_name(&mut self, name: &str) -> Result<(), ApiError> {
-        let selector = FieldSelector::parse(&format!("metadata.name={name}"));
-        self.predicate.fields = selector.map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let selector = format!("{},metadata.name={}", self.predicate.fields, escaped(name));
+        self.predicate.fields =
+            FieldSelector::parse(&selector).map_err(|error| ApiError::bad_request(error.to_string()))?;
         Ok(())
     }
 
@@ -211,6 +219,18 @@ impl ReadParams {
         }
         errors
     }
+}
+
+/// A text as the value of a term in a field selector: what is an operator there gets a backslash.
+fn escaped(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '\\' | ',' | '=') {
+            value.push('\\');
+        }
+        value.push(character);
+    }
+    value
 }
 
 /// The selectors of a request.

@@ -9,6 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING,
 use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
+use super::gzip::Large;
 use super::negotiate::{Format, JSON, Negotiated};
 use super::render;
 
@@ -22,6 +23,10 @@ pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 const WARNINGS_CHARS_MAX: usize = 4096;
 /// How many characters a warning is cut to.
 const CUT_WARNING_CHARS: usize = 256;
+
+/// How many bytes of JSON are rendered at once by whoever answers a request: for less than a millisecond.
+/// As much as a chunk of a list.
+const RENDERED_AT_ONCE_MAX: usize = 128 << 10;
 
 /// No body.
 pub fn empty() -> Body {
@@ -61,12 +66,21 @@ pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
 }
 
 /// JSON, written down as negotiated. The JSON should end with a line end.
+///
+/// What is long is rendered aside while the response is sent, so that its length is not known beforehand.
 pub fn rendered(status: StatusCode, json: Bytes, negotiated: &Negotiated) -> Response<Body> {
-    match negotiated.format {
-        Format::Json if negotiated.pretty => self::json(status, render::pretty(&json)),
-        Format::Json => self::json(status, json),
-        Format::Yaml => with_type(status, Format::Yaml.media_type(), full(render::yaml(&json))),
+    let render: fn(&[u8]) -> Vec<u8> = match negotiated.format {
+        Format::Json if negotiated.pretty => render::pretty,
+        Format::Json => return self::json(status, json),
+        Format::Yaml => render::yaml,
+    };
+    let media_type = negotiated.format.media_type();
+    if json.len() <= RENDERED_AT_ONCE_MAX {
+        return with_type(status, media_type, full(render(&json)));
     }
+    let mut response = with_type(status, media_type, render::aside(json, render));
+    response.extensions_mut().insert(Large);
+    response
 }
 
 /// A failure as a Status object, with the header that makes clients come again if they should.
@@ -142,6 +156,25 @@ mod tests {
         warn(&mut response, &vec!["y".repeat(1000); 40]);
         let values: Vec<_> = response.headers().get_all(WARNING).iter().map(HeaderValue::len).collect();
         assert_eq!(values, [256 + 8; 16]);
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_rendered_while_it_is_sent() {
+        use hyper::body::Body as _;
+
+        for (format, pretty) in [(Format::Json, true), (Format::Yaml, false)] {
+            let negotiated = Negotiated { format, pretty, ..Negotiated::default() };
+            for (length, known) in [(RENDERED_AT_ONCE_MAX - 2, true), (RENDERED_AT_ONCE_MAX - 1, false)] {
+                let json = Bytes::from(format!("\"{}\"", "x".repeat(length)));
+                let response = rendered(StatusCode::OK, json.clone(), &negotiated);
+                assert_eq!(response.headers()[CONTENT_TYPE], format.media_type());
+                assert_eq!(response.body().size_hint().exact().is_some(), known);
+                assert_eq!(response.extensions().get::<Large>().is_some(), !known);
+                let body = response.into_body().collect().await.unwrap().to_bytes();
+                assert!(body.starts_with(b"\"xxx") || body.starts_with(b"xxx"));
+                assert!(body.len() > length && body.ends_with(b"\n"));
+            }
+        }
     }
 
     #[tokio::test]

@@ -1,7 +1,11 @@
-//! One request from its arrival to its answer: dispatch, and what all answers have in common.
+//! One request from its arrival to its answer: admission, dispatch, and what all answers have in common.
 //!
-//! Promises: every request gets an answer, also when its handler panics; every answer has an `Audit-Id`
-//! and says whether it may be cached; one log event per request, without query and bodies.
+//! Promises: every request gets an answer, also when its handler panics, and when there are too many; every
+//! answer has an `Audit-Id` and says whether it may be cached; one log event per request, without query and
+//! bodies.
+
+mod fence;
+mod inflight;
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -15,72 +19,137 @@ use tokio::time::Instant;
 use uuid::Builder as UuidBuilder;
 use watchkeep_storage::Environment;
 
+use self::fence::Fence;
+use self::inflight::{Places, too_many};
 use super::error::ApiError;
 use super::negotiate::{Negotiated, negotiate_status};
+use super::params::Query;
 use super::response::{self, Body};
-use super::route::{self, Route};
+use super::route::{self, ObjectRoute, Route};
 use super::{discovery, gzip, health, openapi, version};
 use crate::app::App;
-use crate::discovery::{Discovery, Documents, Half};
+use crate::discovery::{Discovery, Half};
+use crate::kinds::table::ResourceTable;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 /// The longest id that is taken over from a request, in bytes.
 const AUDIT_ID_BYTES_MAX: usize = 64;
 
+/// Whom to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceOptions {
+    /// How many requests other than watches may be under way at once.
+    pub max_requests_inflight: u32,
+    /// How many watches may be open at once.
+    pub max_watches: u32,
+    /// Whether to refuse requests that are not addressed to this machine, or that a web page of others
+    /// sent.
+    pub this_machine_only: bool,
+}
+
+impl ServiceOptions {
+    /// As many requests as the reference answers at once.
+    pub const REQUESTS_INFLIGHT: u32 = 400;
+    /// A few hundred controllers with their dozens of watches each.
+    pub const WATCHES: u32 = 20_000;
+}
+
+impl Default for ServiceOptions {
+    /// The usual bounds; for everybody.
+    fn default() -> Self {
+        Self {
+            max_requests_inflight: Self::REQUESTS_INFLIGHT,
+            max_watches: Self::WATCHES,
+            this_machine_only: false,
+        }
+    }
+}
+
 /// Answers requests.
 pub struct Service {
     app: Arc<App>,
     discovery: Discovery,
+    fence: Option<Fence>,
+    requests: Places,
+    watches: Places,
 }
 
 impl Service {
     /// The service of a server at this address.
-    pub fn new(app: Arc<App>, address: SocketAddr) -> Self {
-        Self { app, discovery: Discovery::new(address) }
+    pub fn new(app: Arc<App>, address: SocketAddr, options: ServiceOptions) -> Self {
+        Self {
+            app,
+            discovery: Discovery::new(address),
+            fence: options.this_machine_only.then(|| Fence::new(address.ip())),
+            requests: Places::new(options.max_requests_inflight),
+            watches: Places::new(options.max_watches),
+        }
     }
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let begin = Instant::now();
         let context = Context::of(&request, &self.app.environment);
-        let response = context.complete(context.guard(self.dispatch(request)).await);
+        let response = context.complete(context.guard(self.admit(request)).await);
         context.log(response.status(), begin);
         response
     }
 
-    async fn dispatch(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request that may be asked and finds a place.
+    async fn admit(&self, request: Request<Incoming>) -> Response<Body> {
+        let (headers, uri) = (request.headers(), request.uri());
+        if let Some(Err(refusal)) = self.fence.as_ref().map(|fence| fence.check(headers, uri)) {
+            return response::error(&refusal, &negotiate_status(headers, uri.query()));
+        }
         let table = self.app.table.load_full();
-        match route::parse(&table, request.method(), request.uri()) {
+        let route = route::parse(&table, request.method(), uri);
+        let places = match &route {
+            // Who asks for health wants to know just now.
+            Route::Health(_) => return self.dispatch(route, &table, request).await,
+            Route::Object(route) if is_watch(route, request.method(), uri.query()) => &self.watches,
+            _ => &self.requests,
+        };
+        match places.take() {
+            Some(place) => place.held_by(self.dispatch(route, &table, request).await),
+            None => too_many(),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        route: Route,
+        table: &Arc<ResourceTable>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
+        let (headers, query) = (request.headers(), request.uri().query());
+        let documents = || self.discovery.documents(table);
+        let document = |found: Option<_>| {
+            found.map_or_else(response::page_not_found, |found| discovery::document(found, headers, query))
+        };
+        let failure = |failure: ApiError| response::error(&failure, &negotiate_status(headers, query));
+        match route {
             Route::Object(route) => super::objects::handle(Arc::clone(&self.app), route, request).await,
-            Route::Health(route) => health::answer(&self.app, &route, request.uri().query()),
+            Route::Health(route) => health::answer(&self.app, &route, query),
             Route::Version => indented(version::document().into()),
-            other => describe(&other, &self.discovery.documents(&table), &request),
+            Route::Root => indented(documents().root.json.clone()),
+            Route::Api => discovery::half(&documents(), Half::Core, headers, query),
+            Route::Apis => discovery::half(&documents(), Half::Named, headers, query),
+            Route::Group(name) => document(documents().groups.get(name.as_str())),
+            Route::GroupVersion(api_version) => document(documents().versions.get(api_version.as_str())),
+            Route::OpenApiV2 => openapi::v2(&documents(), headers, query),
+            Route::OpenApiV3Index => openapi::v3_index(&documents()),
+            Route::OpenApiV3(path) => openapi::v3(&documents(), &path, headers, query),
+            Route::MethodNotAllowed => failure(ApiError::method_not_allowed()),
+            Route::NotFoundStatus => failure(ApiError::unknown_resource()),
+            Route::NotFoundText => response::page_not_found(),
         }
     }
 }
 
-/// What the documents of discovery answer, and what nothing does.
-fn describe<B>(route: &Route, documents: &Documents, request: &Request<B>) -> Response<Body> {
-    let (headers, query) = (request.headers(), request.uri().query());
-    let document = |found: Option<_>| {
-        found.map_or_else(response::page_not_found, |document| discovery::document(document, headers, query))
-    };
-    let failure = |failure: ApiError| response::error(&failure, &negotiate_status(headers, query));
-    match route {
-        Route::Root => indented(documents.root.json.clone()),
-        Route::Api => discovery::half(documents, Half::Core, headers, query),
-        Route::Apis => discovery::half(documents, Half::Named, headers, query),
-        Route::Group(name) => document(documents.groups.get(name)),
-        Route::GroupVersion(api_version) => document(documents.versions.get(api_version)),
-        Route::OpenApiV2 => openapi::v2(documents, headers, query),
-        Route::OpenApiV3Index => openapi::v3_index(documents),
-        Route::OpenApiV3(path) => openapi::v3(documents, path, headers, query),
-        Route::MethodNotAllowed => failure(ApiError::method_not_allowed()),
-        Route::NotFoundStatus => failure(ApiError::unknown_resource()),
-        Route::NotFoundText | Route::Health(_) | Route::Version | Route::Object(_) => {
-            response::page_not_found()
-        }
-    }
+/// Whether a request stays until its client has enough.
+fn is_watch(route: &ObjectRoute, method: &Method, query: Option<&str>) -> bool {
+    let asked = || route.name.is_none() && Query::parse(query).flag("watch");
+    method == Method::GET && (route.legacy_watch || asked())
 }
 
 /// What is read by people only is indented for everybody.

@@ -44,6 +44,13 @@ pub struct Resource {
     pub writes: WriteRules,
 }
 
+impl Resource {
+    /// Whether this is the resource of a kind, in any version.
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.group == group && self.kind == kind
+    }
+}
+
 /// Whether objects of a resource live in namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

@@ -10,12 +10,16 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use watchkeep_server::app::App;
 use watchkeep_server::bootstrap;
+use watchkeep_server::http::service::ServiceOptions;
 use watchkeep_server::server::{Server, ServerOptions};
 use watchkeep_storage::Environment;
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
 
 /// How long anything here may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The objects that the tests read and write.
+pub(crate) const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 /// A running server.
 pub(crate) struct Running {
@@ -38,15 +42,25 @@ pub(crate) struct Answer {
 }
 
 impl Running {
-    /// Starts a server with these bounds.
+    /// Starts a server with these bounds, for this machine only.
     pub(crate) async fn start(max_connections: u32, shutdown_grace: Duration) -> Self {
+        let service = ServiceOptions { this_machine_only: true, ..ServiceOptions::default() };
+        Self::start_as(max_connections, shutdown_grace, |server| server.answering(service)).await
+    }
+
+    /// Starts a server with these bounds, and others.
+    pub(crate) async fn start_as(
+        max_connections: u32,
+        shutdown_grace: Duration,
+        adjust: impl FnOnce(Server) -> Server,
+    ) -> Self {
         let environment = Environment::system();
         let backend = MemoryBackend::new(MemoryOptions::default(), environment.clone());
-        let app = Arc::new(App::new(&backend, environment.clone(), Duration::from_hours(1)).unwrap());
+        let app = Arc::new(App::new(&backend, environment.clone(), Duration::from_hours(1)).await.unwrap());
         bootstrap::run(&app).await.unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = ServerOptions { listen, max_connections, shutdown_grace };
-        let server = Server::bind(options, Arc::clone(&app)).await.unwrap();
+        let server = adjust(Server::bind(options, Arc::clone(&app)).await.unwrap());
         let address = server.local_addr();
         Self { app, address, served: environment.spawn(server.serve()) }
     }
@@ -60,9 +74,25 @@ impl Running {
     pub(crate) async fn request(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
         let mut stream = self.connect().await;
         let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
+            self.address
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         read_answer(stream).await
+    }
+
+    /// Makes a `ConfigMap` of this size.
+    pub(crate) async fn make_config_map(&self, name: &str, bytes: usize) {
+        let data = "abcdefgh".repeat(bytes / 8);
+        let body = format!(r#"{{"metadata":{{"name":"{name}"}},"data":{{"k":"{data}"}}}}"#);
+        let head = format!(
+            "POST {CONFIG_MAPS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = self.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(read_answer(stream).await.status, 201);
     }
 
     /// A connection.

@@ -4,4 +4,6 @@
 
 mod client;
 mod discovery;
+mod limits;
+mod process;
 mod server;

@@ -7,9 +7,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use crate::client::{DEADLINE, Running, read_answer};
-
-const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
+use crate::client::{CONFIG_MAPS, DEADLINE, Running, read_answer};
 
 #[tokio::test]
 async fn every_answer_has_an_id_and_a_date() {
@@ -54,7 +52,7 @@ async fn http_2_is_spoken_without_tls_or_upgrade() {
 async fn connections_over_the_limit_wait() {
     let server = Running::start(1, Duration::from_secs(5)).await;
     let mut first = server.connect().await;
-    first.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    first.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     assert_eq!(first.read_u8().await.unwrap(), b'H', "the first one is served");
     let second = server.get("/readyz", &[]);
     let mut second = std::pin::pin!(second);
@@ -68,7 +66,7 @@ async fn connections_over_the_limit_wait() {
 async fn a_head_that_is_too_large_is_refused() {
     let server = Running::start(100, Duration::from_secs(5)).await;
     let mut stream = server.connect().await;
-    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(300 << 10));
+    let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(300 << 10));
     // The server may close before all of it is written.
     let _ = stream.write_all(head.as_bytes()).await;
     let mut begin = [0; 12];
@@ -81,11 +79,12 @@ async fn a_head_that_is_too_large_is_refused() {
 async fn a_request_under_way_is_finished_when_the_server_stops() {
     let server = Running::start(100, 3 * DEADLINE).await;
     let mut idle = server.connect().await;
-    idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     assert_eq!(idle.read_u8().await.unwrap(), b'H');
     let mut busy = server.connect().await;
     let body = br#"{"metadata":{"name":"late"}}"#;
-    let head = format!("POST {CONFIG_MAPS} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("POST {CONFIG_MAPS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
     busy.write_all(head.as_bytes()).await.unwrap();
     busy.write_all(&body[..5]).await.unwrap();
     // The server has the head of the late request once it answers one that was sent after it.
@@ -105,7 +104,7 @@ async fn a_request_under_way_is_finished_when_the_server_stops() {
 async fn a_watch_ends_cleanly_when_the_server_stops() {
     let server = Running::start(100, 3 * DEADLINE).await;
     let mut watch = server.connect().await;
-    let request = format!("GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    let request = format!("GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     watch.write_all(request.as_bytes()).await.unwrap();
     assert_eq!(watch.read_u8().await.unwrap(), b'H');
     server.app.draining.cancel();
@@ -119,15 +118,7 @@ async fn a_watch_ends_cleanly_when_the_server_stops() {
 async fn a_large_answer_is_compressed_for_who_reads_that() {
     let server = Running::start(100, DEADLINE).await;
     for index in 0..3 {
-        let data = "abcdefgh".repeat(10_000);
-        let body = format!(r#"{{"metadata":{{"name":"c{index}"}},"data":{{"k":"{data}"}}}}"#);
-        let head = format!(
-            "POST {CONFIG_MAPS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = server.connect().await;
-        stream.write_all(head.as_bytes()).await.unwrap();
-        assert_eq!(read_answer(stream).await.status, 201);
+        server.make_config_map(&format!("c{index}"), 80_000).await;
     }
     let packed = server.get(CONFIG_MAPS, &["Accept-Encoding: gzip"]).await;
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
@@ -143,7 +134,7 @@ async fn a_large_answer_is_compressed_for_who_reads_that() {
 async fn a_request_that_never_ends_is_cut_after_the_grace() {
     let server = Running::start(100, Duration::from_millis(100)).await;
     let mut stuck = server.connect().await;
-    let head = format!("POST {CONFIG_MAPS} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+    let head = format!("POST {CONFIG_MAPS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
     stuck.write_all(head.as_bytes()).await.unwrap();
     assert_eq!(server.get("/readyz", &[]).await.status, 200);
     server.app.draining.cancel();

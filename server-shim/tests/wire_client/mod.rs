@@ -66,7 +66,7 @@ impl Wire {
         let environment = Environment::system();
         let options = MemoryOptions { first_revision: Some(Revision::new(100)), ..MemoryOptions::default() };
         let backend = MemoryBackend::new(options, environment.clone());
-        let app = Arc::new(App::new(&backend, environment.clone(), Duration::from_hours(1)).unwrap());
+        let app = Arc::new(App::new(&backend, environment.clone(), Duration::from_hours(1)).await.unwrap());
         bootstrap::run(&app).await.unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = ServerOptions { listen, max_connections: 1000, shutdown_grace: Duration::from_secs(1) };

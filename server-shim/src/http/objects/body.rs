@@ -24,7 +24,7 @@ pub(super) enum Notation {
 
 /// An object that a client sent.
 pub(super) struct Sent {
-    /// The object in canonical form, its resourceVersion taken out.
+    /// The object in the canonical form of its stored version, its resourceVersion taken out.
     pub(super) object: Object,
     /// `metadata.resourceVersion`; empty if there was none.
     pub(super) resource_version: String,
@@ -69,7 +69,7 @@ pub(super) fn decode(
         codec::decode(target.resource.schema, identity, document.value).map_err(|error| refused(&error))?;
     let findings = findings.with_duplicates(&document.duplicates);
     let warnings = findings.judge(validation).map_err(|strict| refused(&strict))?;
-    Ok(sent(tree, warnings))
+    sent(target, tree, warnings)
 }
 
 /// An object must be of the target's kind; `body` is where it comes from.
@@ -90,12 +90,15 @@ pub(super) fn identity(target: &Target) -> Identity<'static> {
     Identity { api_version: target.resource.api_version, kind: target.resource.kind }
 }
 
-/// An object whose tree is in canonical form.
-pub(super) fn sent(tree: Json, warnings: Vec<String>) -> Sent {
-    let mut object = Object::new(tree);
+/// An object whose tree is in the canonical form of the request's version.
+///
+/// # Errors
+/// As [`Target::to_storage`].
+pub(super) fn sent(target: &Target, tree: Json, warnings: Vec<String>) -> Result<Sent, ApiError> {
+    let mut object = Object::new(target.to_storage(tree)?);
     let resource_version = object.meta_text("resourceVersion").to_owned();
     object.set_meta("resourceVersion", None);
-    Sent { object, resource_version, warnings }
+    Ok(Sent { object, resource_version, warnings })
 }
 
 /// Parses a body as a document.

@@ -12,6 +12,9 @@ use crate::http::error::{ApiError, Cause};
 use crate::http::params::WriteParams;
 use crate::kinds::resource::Scope;
 
+/// Where events are stored.
+const EVENTS: &str = "/events/";
+
 /// How often a generated name may be taken before the client is told.
 const GENERATED_NAMES_MAX: usize = 8;
 
@@ -65,6 +68,7 @@ impl From<ApiError> for CreateError {
 async fn store_new(target: &Target, mut object: Object, dry_run: bool) -> Result<Arc<Record>, CreateError> {
     strategy::prepare_create(&target.resource, &mut object, &target.app.environment)?;
     let key = target.key()?;
+    let _creation = target.app.namespaces.creation().await;
     check_namespace_is_open(target).await?;
     let value = target.value(object)?;
     if dry_run {
@@ -90,9 +94,10 @@ pub(super) fn value_for_update(target: &Target, mut object: Object) -> Result<Va
     target.value(object)
 }
 
-/// For how long objects of the target's kind are kept.
+/// For how long objects of the target's kind are kept: events, in either of their groups, are not for ever.
 pub(super) fn ttl(target: &Target) -> Option<std::time::Duration> {
-    (target.resource.kind == "Event").then_some(target.app.event_ttl)
+    let stored_as_event = target.resource.storage_prefix == EVENTS;
+    stored_as_event.then_some(target.app.event_ttl)
 }
 
 /// Objects can only be created in a namespace that exists and is not being deleted.

@@ -146,30 +146,36 @@ impl DeleteOptions {
 /// # Errors
 /// As the wire protocol says for DELETE.
 pub(super) async fn run(target: &Target, options: &DeleteOptions) -> Result<Deletion, ApiError> {
+    let deletion = attempt(target, options, Preconditions::NONE).await;
+    deletion.map_err(|failure| target.failure(failure, StatusFor::Delete))
+}
+
+/// Deletes an object that meets `preconditions`, beside those that a client may have sent.
+async fn attempt(
+    target: &Target,
+    options: &DeleteOptions,
+    preconditions: Preconditions,
+) -> Result<Deletion, Failure> {
     let is_namespace = target.resource.kind == "Namespace";
     if is_namespace && PROTECTED_NAMESPACES.contains(&target.name.as_str()) {
         let message = format!("{} is forbidden: this namespace may not be deleted", target.qualified());
-        return Err(ApiError::new(403, "Forbidden", message).with(target.details()));
+        return Err(ApiError::new(403, "Forbidden", message).with(target.details()).into());
     }
-    let terms =
-        Terms { preconditions: Preconditions::NONE, create_missing: false, dry_run: options.is_dry_run() };
+    let terms = Terms { preconditions, create_missing: false, dry_run: options.is_dry_run() };
     let decide = |stored: Option<&Record>| match stored {
         Some(stored) => next_state(target, options, stored),
         None => Err(Error::NotFound { key: target.key()? }.into()),
     };
-    match settle(target, terms, decide).await {
-        Ok(Settled::Stored { record, .. }) => Ok(Deletion::Held(record)),
-        Ok(Settled::Gone { last, deleted }) => {
-            Ok(Deletion::Gone(Arc::new(Record { revision: deleted, ..last })))
-        }
-        Err(failure) => Err(target.failure(failure, StatusFor::Delete)),
-    }
+    Ok(match settle(target, terms, decide).await? {
+        Settled::Stored { record, .. } => Deletion::Held(record),
+        Settled::Gone { last, deleted } => Deletion::Gone(Arc::new(Record { revision: deleted, ..last })),
+    })
 }
 
 /// What becomes of a stored object: it goes at once, or is marked as going.
 fn next_state(target: &Target, options: &DeleteOptions, stored: &Record) -> Result<Decision, Failure> {
     check_preconditions(target, options, stored)?;
-    let mut object = target.tree(stored)?;
+    let mut object = Object::of_record(stored)?;
     if let Some(finalizer) = options.finalizer()
         && !object.meta_texts("finalizers").contains(&finalizer)
     {
@@ -186,7 +192,7 @@ fn next_state(target: &Target, options: &DeleteOptions, stored: &Record) -> Resu
     Ok(Decision { value: target.value(object)?, is_gone })
 }
 
-/// For how long the object may go on. Only scheduled pods do.
+/// For how long the object may go on, as it was sent. Only scheduled pods do.
 fn grace_seconds(target: &Target, options: &DeleteOptions, object: &Object) -> i64 {
     let is_scheduled = |object: &Object| {
         object.pointer("/spec/nodeName").and_then(Json::as_str).is_some_and(|node| !node.is_empty())
@@ -195,7 +201,7 @@ fn grace_seconds(target: &Target, options: &DeleteOptions, object: &Object) -> i
         return 0;
     }
     let own = object.pointer("/spec/terminationGracePeriodSeconds").and_then(Json::as_i64);
-    options.grace_period_seconds.or(own).unwrap_or(POD_GRACE_SECONDS).max(0)
+    options.grace_period_seconds.or(own).unwrap_or(POD_GRACE_SECONDS)
 }
 
 fn check_preconditions(target: &Target, options: &DeleteOptions, stored: &Record) -> Result<(), ApiError> {
@@ -235,7 +241,7 @@ pub(super) async fn collection(
     params: &ReadParams,
     options: &DeleteOptions,
 ) -> Result<(Revision, Vec<Arc<Record>>), ApiError> {
-    let listed = |error: Error| target.error(&error, StatusFor::List);
+    let failed = |error: Error| target.error(&error, StatusFor::List);
     let mut page_options = params.list_options();
     let mut deleted = Vec::new();
     let mut first_revision = None;
@@ -243,13 +249,11 @@ pub(super) async fn collection(
         page_options.limit = COLLECTION_PAGE;
     }
     loop {
-        let page = list(&*target.store, target.scope()?, &page_options).await.map_err(listed)?;
+        let page = list(&*target.store, target.scope()?, &page_options).await.map_err(failed)?;
         let revision = *first_revision.get_or_insert(page.revision);
-        for record in collect(page.cursor).await.map_err(listed)? {
-            match delete_listed(target, &record, options).await {
-                Ok(()) => deleted.push(record),
-                Err(error) if error.code == 404 => {}
-                Err(error) => return Err(error),
+        for record in collect(page.cursor).await.map_err(failed)? {
+            if listed(target, &record, options).await?.is_some() {
+                deleted.push(record);
             }
         }
         match page.continue_token {
@@ -266,9 +270,52 @@ pub(super) async fn collection(
     }
 }
 
-async fn delete_listed(target: &Target, record: &Record, options: &DeleteOptions) -> Result<(), ApiError> {
+/// Deletes an object that a list has shown; `None` if it went in the meantime, whatever has its name now.
+///
+/// # Errors
+/// Those of a deletion, among them a conflict with what the client demands of every object.
+pub(super) async fn listed(
+    target: &Target,
+    record: &Record,
+    options: &DeleteOptions,
+) -> Result<Option<Deletion>, ApiError> {
     let attributes = record.value.attributes();
     let namespace = (!attributes.namespace.is_empty()).then(|| attributes.namespace.to_string());
     let single = Target { namespace, ..target.named(&attributes.name) };
-    run(&single, options).await.map(|_| ())
+    match attempt(&single, options, Preconditions::uid(&*attributes.uid)).await {
+        Ok(deletion) => Ok(Some(deletion)),
+        Err(Failure::Storage(Error::NotFound { .. } | Error::InvalidObject { .. })) => Ok(None),
+        Err(failure) => Err(single.failure(failure, StatusFor::Delete)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use watchkeep_storage::{Freshness, Value, create};
+
+    use super::super::target::test_target;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_the_name_of_a_listed_object_by_now_is_left_alone() {
+        let maps = test_target("", "configmaps").await;
+        let target = maps.named("a");
+        let key = target.key().unwrap();
+        let make = async |uid: &str| {
+            let object = format!(
+                r#"{{"kind":"ConfigMap","apiVersion":"v1","metadata":{{"name":"a","namespace":"n","uid":"{uid}"}}}}"#
+            );
+            let value = Value::new(object.into_bytes(), target.store.schema()).unwrap();
+            create(&*target.store, key.clone(), value, None).await.unwrap()
+        };
+        let options = DeleteOptions::default();
+        let first = make("1").await;
+        assert!(matches!(listed(&maps, &first, &options).await, Ok(Some(Deletion::Gone(_)))));
+        let second = make("2").await;
+        assert!(matches!(listed(&maps, &first, &options).await, Ok(None)), "another one");
+        let found = target.store.get(&key, Freshness::Latest).await.unwrap();
+        assert_eq!(found.record, Some(Arc::clone(&second)));
+        assert!(matches!(listed(&maps, &second, &options).await, Ok(Some(Deletion::Gone(_)))));
+        assert!(matches!(listed(&maps, &second, &options).await, Ok(None)), "none");
+    }
 }

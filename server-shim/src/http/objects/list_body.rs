@@ -33,8 +33,9 @@ pub(super) async fn respond(
     let mut list = ListStream { target, cursor, writer, done: false };
     let mut first = list.chunk().await?;
     if negotiated.pretty || negotiated.format != Format::Json {
-        // These notations are made from the whole.
+        // These notations are made from the whole. A store in memory never waits, so others would.
         while !list.done {
+            tokio::task::yield_now().await;
             first.extend(list.chunk().await?);
         }
     }

@@ -326,29 +326,37 @@ pub(crate) async fn delete_all(
 ) -> Result<usize, ApiError> {
     let target = Target::new(app, resource, Some(namespace.to_owned()), None)?;
     let params = ReadParams::parse(&Query::default(), resource, false)?;
-    delete::collection(&target, &params, &DeleteOptions::at_once()).await?;
-    let left = get::collection(&target, &params).await?;
-    let left = watchkeep_storage::collect(left.cursor).await;
-    left.map(|records| records.len())
-        .map_err(|error| target.error(&error, watchkeep_storage::StatusFor::List))
+    let mut cursor = get::collection(&target, &params).await?.cursor;
+    let mut held = 0;
+    loop {
+        let batch = cursor.next().await;
+        let batch = batch.map_err(|error| target.error(&error, watchkeep_storage::StatusFor::List))?;
+        if batch.is_empty() {
+            return Ok(held);
+        }
+        for record in batch {
+            let is_held = object::Object::of_record(&record)?.is_terminating() || {
+                let deletion = delete::listed(&target, &record, &DeleteOptions::at_once()).await?;
+                matches!(deletion, Some(Deletion::Held(_)))
+            };
+            held += usize::from(is_held);
+        }
+    }
 }
 
-/// Removes the finalizer by which a namespace waits for its content; that is its end, unless other
-/// finalizers hold it.
+/// Removes the finalizer by which the namespace of this uid waits for its content; that is its end,
+/// unless other finalizers hold it.
 ///
 /// # Errors
-/// Those of an update; 404 if it is gone already.
-pub(crate) async fn release_namespace(app: &Arc<App>, name: &str) -> Result<(), ApiError> {
-    let table = app.table.load_full();
-    let missing = || ApiError::internal("namespaces are not in the resource table");
-    let resource = table.resource("", "v1", "namespaces").ok_or_else(missing)?;
-    let target = Target::new(app, resource, None, Some(name.to_owned()))?;
-    let demands = update::Demands::none(Half::Finalizers, false);
+/// Those of an update; 404 if it is gone already; 409 if another one has its name.
+pub(crate) async fn release_namespace(target: &Target, uid: &str) -> Result<(), ApiError> {
+    let mut demands = update::Demands::none(Half::Finalizers, false);
+    demands.preconditions = watchkeep_storage::Preconditions::uid(uid);
     let released = |stored: Option<&watchkeep_storage::Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing namespace was updated"))?;
-        let mut object = target.tree(stored)?;
+        let mut object = object::Object::of_record(stored)?;
         namespaces::without_finalizer(&mut object);
         Ok(update::Wanted { object, resource_version: String::new() })
     };
-    update::modify(&target, demands, released).await.map(|_| ())
+    update::modify(target, demands, released).await.map(|_| ())
 }

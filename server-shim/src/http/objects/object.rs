@@ -103,7 +103,7 @@ impl Object {
 }
 
 /// The object at a field of a map, made if there is none.
-pub(super) fn object_mut<'a>(map: &'a mut Map<String, Json>, field: &str) -> &'a mut Map<String, Json> {
+pub(crate) fn object_mut<'a>(map: &'a mut Map<String, Json>, field: &str) -> &'a mut Map<String, Json> {
     let slot = map.entry(field).or_insert_with(|| Json::Object(Map::new()));
     if !slot.is_object() {
         *slot = Json::Object(Map::new());

@@ -49,13 +49,15 @@ fn apply(
     let Some(stored) = stored else {
         return Err(ApiError::internal("a patch was applied to a missing object"));
     };
-    let mut before = target.tree(stored)?;
+    // A patch is written for what its client sees.
+    let mut before = target.shown_tree(stored)?;
     before.set_revision(stored.revision);
     let uid = before.meta_text("uid").to_owned();
     let patched =
         patch.apply(target.resource.schema, before.into_tree()).map_err(|error| patch_error(&error))?;
     body::check_identity(target, &patched, &[])?;
-    let sent = decode(target, patch, patched, validation).map_err(|error| patch_error(&error))?;
+    let (tree, warnings) = decode(target, patch, patched, validation).map_err(|error| patch_error(&error))?;
+    let sent = body::sent(target, tree, warnings)?;
     update::check_name(target, &sent.object)?;
     strategy::check_namespace(&target.resource, &sent.object, target.namespace.as_deref())?;
     let new_uid = sent.object.meta_text("uid");
@@ -66,13 +68,13 @@ fn apply(
     Ok(sent)
 }
 
-/// The patched tree as an object of the target's kind.
+/// The patched tree in the canonical form of the target's kind, and what the client is to be warned of.
 fn decode(
     target: &Target,
     patch: &Patch,
     patched: Json,
     validation: FieldValidation,
-) -> Result<Sent, PatchError> {
+) -> Result<(Json, Vec<String>), PatchError> {
     let shown = patched.clone();
     let refused = |cause: Undecodable| patch.undecodable_result(&shown, &cause);
     let (tree, findings): (Json, Findings) =
@@ -80,7 +82,7 @@ fn decode(
             .map_err(|error: TypeError| refused(Undecodable::Type(error)))?;
     let findings = findings.with_duplicates(patch.duplicates());
     let warnings = findings.judge(validation).map_err(|strict| refused(Undecodable::Strict(strict)))?;
-    Ok(body::sent(tree, warnings))
+    Ok((tree, warnings))
 }
 
 /// What a client is told of a patch that cannot be applied.
@@ -90,7 +92,8 @@ pub(super) fn patch_error(error: &PatchError) -> ApiError {
         PatchClass::BadRequest => ApiError::bad_request(message),
         PatchClass::TooLarge => ApiError::new(413, "RequestEntityTooLarge", message),
         PatchClass::Rejected => {
-            tracing::debug!(?error, "a patch does not fit");
+            // Why is not told: that would tell of the object, which may be a secret.
+            tracing::debug!("a patch does not fit its object");
             ApiError::new(422, "Invalid", message).with_empty_details()
         }
         PatchClass::Invalid => {
@@ -112,4 +115,50 @@ pub(super) fn apply_to(
     tree: Json,
 ) -> Result<Json, ApiError> {
     patch.apply(schema, tree).map_err(|error| patch_error(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::codec::patch::PatchFormat;
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_says_nothing_of_the_object_that_a_patch_does_not_fit() {
+        let body = br#"[{"op": "test", "path": "/data/password", "value": "c2VjcmV0"}]"#;
+        let patch = Patch::parse(PatchFormat::Json, body).unwrap();
+        let table = crate::kinds::table::ResourceTable::built_in();
+        let schema = table.resource("", "v1", "secrets").unwrap().schema;
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        let error = tracing::subscriber::with_default(subscriber, || {
+            apply_to(&patch, schema, serde_json::json!({"data": {"password": "aHVudGVyMg=="}})).unwrap_err()
+        });
+        assert_eq!(error.code, 422);
+        let logged = String::from_utf8(log.0.lock().clone()).unwrap();
+        assert!(logged.contains("a patch does not fit"), "{logged}");
+        for secret in ["password", "c2VjcmV0", "aHVudGVyMg=="] {
+            assert!(!logged.contains(secret), "{logged}");
+        }
+    }
 }

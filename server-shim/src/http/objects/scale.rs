@@ -36,7 +36,7 @@ pub(super) async fn get(target: &Target) -> Result<Json, ApiError> {
     let found = target.store.get(&key, Freshness::Latest).await;
     let found = found.map_err(|error| target.error(&error, StatusFor::Get))?;
     let missing = || target.error(&Error::NotFound { key: key.clone() }, StatusFor::Get);
-    of_record(target, &*found.record.ok_or_else(missing)?)
+    scale_of(&*found.record.ok_or_else(missing)?)
 }
 
 /// Changes the scale of an object, and returns the new one.
@@ -51,18 +51,18 @@ pub(super) async fn change(
     let demands = Demands::none(Half::Main, params.dry_run);
     let wanted = |stored: Option<&Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing object has no scale"))?;
-        let scale = of_record(target, stored)?;
+        let scale = scale_of(stored)?;
         let scale = match change {
             Change::Replace(scale) => (*scale).clone(),
             Change::Patch(patch) => patch::apply_to(patch, &AUTOSCALING_V1_SCALE, scale)?,
         };
-        let mut object = target.tree(stored)?;
+        let mut object = Object::of_record(stored)?;
         object.object_mut("spec").insert("replicas".to_owned(), Json::from(replicas(target, &scale)?));
         let resource_version = scale.pointer("/metadata/resourceVersion").and_then(Json::as_str);
         Ok(Wanted { object, resource_version: resource_version.unwrap_or_default().to_owned() })
     };
     let (record, _) = update::modify(target, demands, wanted).await?;
-    of_record(target, &record)
+    scale_of(&record)
 }
 
 /// Decodes a scale that a client sent.
@@ -92,8 +92,8 @@ fn replicas(target: &Target, scale: &Json) -> Result<i32, ApiError> {
     Err(invalid("Scale", "autoscaling", &target.name, vec![error]))
 }
 
-fn of_record(target: &Target, record: &Record) -> Result<Json, ApiError> {
-    let object = target.tree(record)?;
+fn scale_of(record: &Record) -> Result<Json, ApiError> {
+    let object = Object::of_record(record)?;
     let number = |path: &str| object.pointer(path).cloned().unwrap_or_else(|| Json::from(0));
     let mut metadata = serde_json::Map::new();
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {

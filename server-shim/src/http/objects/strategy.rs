@@ -9,6 +9,7 @@ use super::{data, names};
 use crate::http::error::ApiError;
 use crate::http::invalid::{FieldError, invalid_object};
 use crate::kinds::resource::{Resource, Scope};
+use crate::namespaces;
 use crate::time::rfc3339_seconds;
 
 /// The characters of generated names: no vowels, no look-alikes.
@@ -19,6 +20,9 @@ const NAME_SUFFIX: usize = 5;
 
 /// How much of `generateName` is kept, so that the whole fits into a label.
 const NAME_PREFIX_MAX: usize = 58;
+
+/// For how many seconds an object may go on at most: so few that the time of its deletion can be told.
+const GRACE_SECONDS_MAX: i64 = (1 << 31) - 1;
 
 /// Which part of an object a request changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +106,7 @@ pub(super) fn prepare_create(
     if resource.writes.has_status {
         object.set("status", initial_status(resource.kind));
     }
-    if resource.kind == "Namespace" && resource.group.is_empty() {
-        prepare_namespace(object);
-    }
+    namespaces::prepare_create(resource, object);
     let name = object.meta_text("name").to_owned();
     if name.is_empty() {
         let required = FieldError::required("metadata.name", "name or generateName is required");
@@ -122,13 +124,6 @@ fn initial_status(kind: &str) -> Option<Json> {
         "Namespace" => Some(json!({ "phase": "Active" })),
         _ => None,
     }
-}
-
-fn prepare_namespace(object: &mut Object) {
-    let name = Json::from(object.meta_text("name"));
-    object.set("spec", Some(json!({ "finalizers": ["kubernetes"] })));
-    super::object::object_mut(object.metadata_mut(), "labels")
-        .insert("kubernetes.io/metadata.name".to_owned(), name);
 }
 
 /// Makes the new state of an object ready to replace the stored one.
@@ -156,6 +151,7 @@ pub(super) fn prepare_update(
         Half::Status => keep_all_but_status(resource, object, stored),
         Half::Finalizers => keep_all_but_finalizers(object, stored),
     }
+    namespaces::prepare_update(resource, object, stored, half == Half::Finalizers);
     set_generation(resource, object, stored);
     let name = stored.meta_text("name").to_owned();
     let mut errors = names::check(resource, object);
@@ -170,7 +166,7 @@ fn keep_all_but_status(resource: &Resource, object: &mut Object, stored: &Object
     let status = object.get("status").cloned();
     let noted: Vec<_> = ["annotations", "finalizers", "labels", "managedFields"]
         .into_iter()
-        .filter(|field| *field != "labels" || resource.kind == "Pod")
+        .filter(|field| *field != "labels" || resource.is("", "Pod"))
         .map(|field| (field, object.meta(field).cloned()))
         .collect();
     *object = stored.clone();
@@ -224,13 +220,15 @@ fn check_finalizers(object: &Object, stored: &Object) -> Option<FieldError> {
     Some(FieldError::forbidden("metadata.finalizers", &detail))
 }
 
-/// Marks an object as being deleted, from `now` and `grace_seconds` on. Whether that changed it.
+/// Marks an object as being deleted, from now and `grace_seconds` on, which are brought into their
+/// bounds. Whether that changed it.
 pub(super) fn mark_terminating(
     resource: &Resource,
     object: &mut Object,
     grace_seconds: i64,
     environment: &Environment,
 ) -> bool {
+    let grace_seconds = grace_seconds.clamp(0, GRACE_SECONDS_MAX);
     let already = object.meta("deletionGracePeriodSeconds").and_then(Json::as_i64);
     if object.is_terminating() && already.is_some_and(|already| already <= grace_seconds) {
         return false;
@@ -249,7 +247,7 @@ pub(super) fn mark_terminating(
 /// Whether nothing holds a terminating object any more.
 pub(super) fn is_finished(resource: &Resource, object: &Object) -> bool {
     let grace = object.meta("deletionGracePeriodSeconds").and_then(Json::as_i64).unwrap_or(0);
-    let held_by_spec = resource.kind == "Namespace"
+    let held_by_spec = resource.is("", "Namespace")
         && object.pointer("/spec/finalizers").and_then(Json::as_array).is_some_and(|list| !list.is_empty());
     object.is_terminating() && grace == 0 && object.meta_texts("finalizers").is_empty() && !held_by_spec
 }

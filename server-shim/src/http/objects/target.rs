@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
 use watchkeep_storage::{Error, Interface, Key, ObjectName, Record, Scope, StatusFor, Value};
 
 use super::object::Object;
@@ -10,6 +11,7 @@ use crate::app::App;
 use crate::codec;
 use crate::convert;
 use crate::http::error::ApiError;
+use crate::kinds::field::Type;
 use crate::kinds::resource::{self, Resource};
 
 /// What a request is about.
@@ -19,6 +21,8 @@ pub(crate) struct Target {
     pub(super) app: Arc<App>,
     /// The resource, in the version of the request.
     pub(super) resource: Arc<Resource>,
+    /// The schema of the version in which it is stored.
+    pub(super) storage_schema: &'static Type,
     /// Its store.
     pub(super) store: Arc<dyn Interface>,
     /// The namespace of the path.
@@ -50,7 +54,7 @@ impl Target {
     /// The target of a path.
     ///
     /// # Errors
-    /// 429 while the resource has no store.
+    /// 429 while the resource has no store; 500 if nothing is known of its stored version.
     pub(crate) fn new(
         app: &Arc<App>,
         resource: &Arc<Resource>,
@@ -63,6 +67,7 @@ impl Target {
         Ok(Self {
             app: Arc::clone(app),
             resource: Arc::clone(resource),
+            storage_schema: storage_schema(app, resource)?,
             store: Arc::clone(store),
             namespace,
             name,
@@ -72,6 +77,11 @@ impl Target {
     /// The server.
     pub(crate) fn app(&self) -> &Arc<App> {
         &self.app
+    }
+
+    /// The store of the resource.
+    pub(crate) fn store(&self) -> &Arc<dyn Interface> {
+        &self.store
     }
 
     /// The resource, in the version of the request.
@@ -88,7 +98,7 @@ impl Target {
     ///
     /// # Errors
     /// 400 for a name or a namespace that cannot be in a path, and for a missing namespace.
-    pub(super) fn key(&self) -> Result<Key, ApiError> {
+    pub(crate) fn key(&self) -> Result<Key, ApiError> {
         if self.resource.scope == resource::Scope::Namespaced && self.namespace.is_none() {
             return Err(ApiError::bad_request("namespace is required on namespaced resources"));
         }
@@ -100,13 +110,13 @@ impl Target {
     ///
     /// # Errors
     /// 400 for a namespace that cannot be in a path.
-    pub(super) fn scope(&self) -> Result<Scope, ApiError> {
+    pub(crate) fn scope(&self) -> Result<Scope, ApiError> {
         let scope = self.store.prefix().under(self.namespace.as_deref());
         scope.map_err(|error| ApiError::bad_request(error.to_string()))
     }
 
     /// What a client is told of a storage error.
-    pub(super) fn error(&self, error: &Error, during: StatusFor) -> ApiError {
+    pub(crate) fn error(&self, error: &Error, during: StatusFor) -> ApiError {
         storage_error(&self.resource, &self.name, error, during)
     }
 
@@ -118,16 +128,28 @@ impl Target {
         }
     }
 
-    /// The tree of a record in the version of the request.
+    /// The tree of a record in the version of the request, in which clients see it. What becomes of an
+    /// object is decided in its stored version, on [`Object::of_record`].
     ///
     /// # Errors
     /// 500 if what is stored is no JSON.
-    pub(super) fn tree(&self, record: &Record) -> Result<Object, ApiError> {
+    pub(super) fn shown_tree(&self, record: &Record) -> Result<Object, ApiError> {
         let stored = Object::of_record(record)?;
         if !convert::is_needed(&self.resource) {
             return Ok(stored);
         }
         Ok(Object::new(convert::from_storage(&self.resource, stored.into_tree())))
+    }
+
+    /// From the version of the request to the stored one; `tree` is in canonical form.
+    ///
+    /// # Errors
+    /// 500 if it cannot be stored, which no tree in canonical form leads to.
+    pub(super) fn to_storage(&self, tree: Json) -> Result<Json, ApiError> {
+        if !convert::is_needed(&self.resource) {
+            return Ok(tree);
+        }
+        convert::to_storage(&self.resource, self.storage_schema, tree).map_err(ApiError::internal)
     }
 
     /// A record as the request's version shows it: itself, unless it is stored in another version.
@@ -138,33 +160,18 @@ impl Target {
         if !convert::is_needed(&self.resource) {
             return Ok(Cow::Borrowed(record));
         }
-        let bytes = codec::encode(self.resource.schema, &self.tree(record)?.into_tree());
+        let bytes = codec::encode(self.resource.schema, &self.shown_tree(record)?.into_tree());
         let value = Value::new(bytes, self.store.schema()).map_err(ApiError::internal)?;
         Ok(Cow::Owned(Record { key: record.key.clone(), value, revision: record.revision }))
     }
 
-    /// The canonical value of a tree in the version of the request.
+    /// The canonical value of a tree in the stored version.
     ///
     /// # Errors
     /// 500 if the canonical form has no layout, which no tree of this server leads to.
     pub(super) fn value(&self, object: Object) -> Result<Value, ApiError> {
-        let mut tree = object.into_tree();
-        let mut schema = self.resource.schema;
-        if convert::is_needed(&self.resource) {
-            tree = convert::to_storage(&self.resource, tree);
-            schema = self.storage_schema()?;
-        }
-        let bytes = codec::encode(schema, &tree);
+        let bytes = codec::encode(self.storage_schema, &object.into_tree());
         Value::new(bytes, self.store.schema()).map_err(ApiError::internal)
-    }
-
-    fn storage_schema(&self) -> Result<&'static crate::kinds::field::Type, ApiError> {
-        let stored = self.resource.storage_api_version;
-        let (group, version) = stored.split_once('/').unwrap_or(("", stored));
-        let table = self.app.table.load();
-        let resource = table.resource(group, version, self.resource.plural);
-        let missing = || ApiError::internal(format!("{stored} is not in the resource table"));
-        resource.map(|resource| resource.schema).ok_or_else(missing)
     }
 
     /// The object's name in messages.
@@ -191,10 +198,35 @@ impl Target {
     }
 }
 
+/// The schema of the version in which a resource is stored.
+fn storage_schema(app: &App, resource: &Resource) -> Result<&'static Type, ApiError> {
+    if !convert::is_needed(resource) {
+        return Ok(resource.schema);
+    }
+    let stored = resource.storage_api_version;
+    let (group, version) = stored.split_once('/').unwrap_or(("", stored));
+    let table = app.table.load();
+    let missing = || ApiError::internal(format!("{stored} is not in the resource table"));
+    table.resource(group, version, resource.plural).map(|stored| stored.schema).ok_or_else(missing)
+}
+
 fn storage_error(resource: &Resource, name: &str, error: &Error, during: StatusFor) -> ApiError {
     let object = ObjectName { resource: resource.plural, group: resource.group, name };
     if let Error::Corrupt { .. } | Error::Internal { .. } | Error::Unreachable { .. } = error {
         tracing::error!(resource = resource.plural, name, %error, "storage failed");
     }
     ApiError::from_storage(error.status(during, object), object)
+}
+
+/// A collection of a server of its own, in the namespace `n`, which does not exist.
+#[cfg(test)]
+pub(super) async fn test_target(group: &str, plural: &str) -> Target {
+    use watchkeep_storage::Environment;
+    use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
+
+    let environment = Environment::system();
+    let backend = MemoryBackend::new(MemoryOptions::default(), environment.clone());
+    let app = App::new(&backend, environment, std::time::Duration::from_hours(1)).await.unwrap();
+    let resource = Arc::clone(app.table.load().resource(group, "v1", plural).unwrap());
+    Target::new(&Arc::new(app), &resource, Some("n".to_owned()), None).unwrap()
 }

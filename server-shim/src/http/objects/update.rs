@@ -10,6 +10,7 @@ use super::object::Object;
 use super::settle::{Decision, Settled, Terms, settle};
 use super::strategy::{self, Half};
 use super::target::{Failure, Target};
+use crate::convert;
 use crate::http::error::ApiError;
 use crate::http::invalid::{FieldError, invalid};
 use crate::http::params::WriteParams;
@@ -75,7 +76,7 @@ impl Demands {
 
 /// The state that a request wants, given the stored one.
 pub(super) struct Wanted {
-    /// The object.
+    /// The object, in its stored version.
     pub(super) object: Object,
     /// The resourceVersion that the client has seen; empty if it does not care.
     pub(super) resource_version: String,
@@ -91,9 +92,13 @@ pub(super) async fn modify(
     demands: Demands,
     wanted: impl Fn(Option<&Record>) -> Result<Wanted, ApiError>,
 ) -> Result<(Arc<Record>, bool), ApiError> {
-    if demands.create_missing {
+    let _creation = if demands.create_missing {
+        let creation = target.app.namespaces.creation().await;
         create::check_namespace_is_open(target).await?;
-    }
+        Some(creation)
+    } else {
+        None
+    };
     let decide = |stored: Option<&Record>| next_state(target, &demands, wanted(stored)?, stored);
     let terms = Terms {
         preconditions: demands.preconditions.clone(),
@@ -132,7 +137,8 @@ fn next_state(
             "the object has been modified; please apply your changes to the latest version and try again";
         return Err(target.conflict(text).into());
     }
-    let stored = target.tree(record)?;
+    let stored = Object::of_record(record)?;
+    convert::keep_order(&target.resource, &mut object, &stored);
     strategy::prepare_update(&target.resource, &mut object, &stored, demands.half)?;
     let is_gone = strategy::is_finished(&target.resource, &object);
     Ok(Decision { value: target.value(object)?, is_gone })

@@ -254,13 +254,23 @@ impl EventView {
     /// Appends an event, with its line end.
     ///
     /// # Errors
-    /// 500 if what is stored is no JSON.
+    /// 500 if what is stored is no JSON; then nothing was appended.
     pub(super) fn write(
         &mut self,
         target: &Target,
         event: &WatchEvent,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
+        let start = out.len();
+        let written = self.write_line(target, event, out);
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    /// As [`EventView::write`], but may leave a part of the line behind.
+    fn write_line(&mut self, target: &Target, event: &WatchEvent, out: &mut Vec<u8>) -> Result<(), ApiError> {
         match event {
             WatchEvent::Bookmark(bookmark) => {
                 out.extend_from_slice(b"{\"type\":\"BOOKMARK\",\"object\":");
@@ -322,4 +332,40 @@ pub(super) fn write_error(error: &ApiError, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"type\":\"ERROR\",\"object\":");
     out.extend_from_slice(&error.to_json());
     out.extend_from_slice(b"}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use watchkeep_storage::{Change, Event, Value};
+
+    use super::super::target::test_target;
+    use super::*;
+
+    /// The addition of an object that is stored in this form.
+    fn added(target: &Target, stored: &str) -> WatchEvent {
+        let key = target.named("e").key().unwrap();
+        let value = Value::new(stored.as_bytes().to_vec(), target.store.schema()).unwrap();
+        let revision = Revision::new(7);
+        let current = Some(Arc::new(Record { key: key.clone(), value, revision }));
+        let event = Arc::new(Event { key, revision, previous: None, current });
+        WatchEvent::Change(Change { event_type: EventType::Added, event })
+    }
+
+    #[tokio::test]
+    async fn an_event_that_cannot_be_shown_leaves_no_half_line() {
+        let target = test_target("events.k8s.io", "events").await;
+        let mut view = EventView::new(View::Whole, &target);
+        let mut out = Vec::new();
+        let event = r#"{"kind":"Event","apiVersion":"v1","metadata":{"name":"e"}}"#;
+        view.write(&target, &added(&target, event), &mut out).unwrap();
+        let before = out.clone();
+        // A number that no reader of JSON can hold: the engine does not look at it, the conversion has to.
+        let broken = r#"{"kind":"Event","apiVersion":"v1","metadata":{"name":"e"},"count":1e999}"#;
+        let error = view.write(&target, &added(&target, broken), &mut out).unwrap_err();
+        assert_eq!(error.code, 500);
+        assert_eq!(out, before);
+        assert!(out.ends_with(b"}\n"));
+    }
 }

@@ -1,7 +1,8 @@
 //! Watches as streams of bytes: one line an event, as many events in a chunk as are there.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use watchkeep_storage::{Bookmark, Error, Revision, StatusFor, WatchEvent, Watcher};
+use watchkeep_storage::{Bookmark, Error, Revision, StatusFor, WatchEvent, WatchRequest, Watcher};
 
 use super::fresh::when_reached;
 use super::target::Target;
@@ -32,7 +33,8 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// How many bytes of events are gathered before they are sent. A single event may be larger.
 const CHUNK_BYTES_MAX: usize = 64 << 10;
 
-/// Opens a watch and returns the body that carries it.
+/// Opens a watch and returns the body that carries it. Does not wait for a revision that the store has not
+/// reached: the stream does.
 ///
 /// # Errors
 /// Only what can be told before the stream begins: 400 for parameters, 429 while there is no store, 500
@@ -41,10 +43,10 @@ pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) 
     let request = params.watch_options().resolve(target.scope()?);
     let request = request.map_err(|error| target.error(&error, StatusFor::Watch))?;
     let environment = &target.app.environment;
-    let opened = when_reached(environment, || target.store.watch(request.clone())).await;
-    let (watcher, refusal) = match opened {
-        Ok(watcher) => (Some(watcher), None),
-        Err(error @ (Error::Compacted { .. } | Error::FutureRevision { .. })) => (None, Some(error)),
+    let source = match target.store.watch(request.clone()).await {
+        Ok(watcher) => Source::Open(watcher),
+        Err(Error::FutureRevision { .. }) => Source::Opening(reach(target, request)),
+        Err(error @ Error::Compacted { .. }) => Source::Refused(error),
         Err(error) => return Err(target.error(&error, StatusFor::Watch)),
     };
     let timeout = params.timeout.unwrap_or_else(|| {
@@ -57,14 +59,19 @@ pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) 
     let stream = EventStream {
         target: target.clone(),
         view,
-        watcher,
-        refusal,
+        source,
         bookmarks,
         sent: Revision::ZERO,
         end: Box::pin(tokio::time::sleep_until(end)),
         draining: Box::pin(target.app.draining.clone().cancelled_owned()),
     };
     Ok(StreamBody::new(stream).boxed_unsync())
+}
+
+/// Opens a watch as soon as its store has reached its revision, if that does not take too long.
+fn reach(target: &Target, request: WatchRequest) -> Opening {
+    let (store, environment) = (Arc::clone(&target.store), target.app.environment.clone());
+    Box::pin(async move { when_reached(&environment, || store.watch(request.clone())).await })
 }
 
 /// When the next bookmark is due.
@@ -98,14 +105,22 @@ fn next_bookmark(now: Instant, end: Instant) -> Instant {
     if now < last && last < regular { last } else { regular }
 }
 
+/// A watch that its store opens later.
+type Opening = Pin<Box<dyn Future<Output = Result<Watcher, Error>> + Send>>;
+
+/// Where the events come from: `Opening -> Open -> Ended`; a refusal is told, and is the end.
+enum Source {
+    Opening(Opening),
+    Open(Watcher),
+    Refused(Error),
+    Ended,
+}
+
 /// A watch, event by event.
 struct EventStream {
     target: Target,
     view: EventView,
-    /// `None` after the last event.
-    watcher: Option<Watcher>,
-    /// What the store refused the watch with.
-    refusal: Option<Error>,
+    source: Source,
     bookmarks: Option<Bookmarks>,
     /// The revision of the last event or bookmark that was sent.
     sent: Revision,
@@ -119,42 +134,26 @@ impl Stream for EventStream {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         let mut chunk = Vec::new();
-        if let Some(error) = this.refusal.take() {
-            this.write_error(&error, &mut chunk);
-            return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
-        }
         let ended =
             this.end.as_mut().poll(context).is_ready() || this.draining.as_mut().poll(context).is_ready();
         if ended {
             // A clean end: the client comes again with the revision that it has seen.
-            this.watcher = None;
+            this.source = Source::Ended;
         }
         this.gather(context, &mut chunk);
         if !chunk.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
         }
-        if this.watcher.is_none() { Poll::Ready(None) } else { Poll::Pending }
+        if matches!(this.source, Source::Ended) { Poll::Ready(None) } else { Poll::Pending }
     }
 }
 
 impl EventStream {
     /// Writes what is there, up to a chunk; then a bookmark, if one is due.
     fn gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<u8>) {
-        while chunk.len() < CHUNK_BYTES_MAX
-            && let Some(watcher) = self.watcher.as_mut()
-        {
-            match Pin::new(watcher).poll_next(context) {
-                Poll::Pending => break,
-                Poll::Ready(None) => self.watcher = None,
-                Poll::Ready(Some(Ok(event))) => self.write_event(&event, chunk),
-                Poll::Ready(Some(Err(error))) => {
-                    self.watcher = None;
-                    self.write_end(&error, chunk);
-                }
-            }
-        }
+        while chunk.len() < CHUNK_BYTES_MAX && self.step(context, chunk).is_ready() {}
         let due = self.bookmarks.as_mut().is_some_and(|bookmarks| bookmarks.poll_due(context));
-        if let (true, Some(watcher)) = (due, &self.watcher) {
+        if let (true, Source::Open(watcher)) = (due, &self.source) {
             let revision = watcher.progress();
             // Before the initial events are through there is nothing to mark. [WATCH-BOOKMARKABLE]
             if revision >= self.sent && !revision.is_zero() {
@@ -164,28 +163,50 @@ impl EventStream {
         }
     }
 
+    /// Takes one step with the source; pending if there is nothing to be had from it now.
+    fn step(&mut self, context: &mut Context<'_>, chunk: &mut Vec<u8>) -> Poll<()> {
+        match &mut self.source {
+            Source::Opening(opening) => {
+                let opened = ready!(opening.as_mut().poll(context));
+                self.source = opened.map_or_else(Source::Refused, Source::Open);
+            }
+            Source::Refused(error) => {
+                let error = self.target.error(error, StatusFor::Watch);
+                self.end_with(&error, chunk);
+            }
+            Source::Open(watcher) => match ready!(Pin::new(watcher).poll_next(context)) {
+                Some(Ok(event)) => self.write_event(&event, chunk),
+                Some(Err(error)) => self.write_end(&error, chunk),
+                None => self.source = Source::Ended,
+            },
+            Source::Ended => return Poll::Pending,
+        }
+        Poll::Ready(())
+    }
+
     fn write_event(&mut self, event: &WatchEvent, chunk: &mut Vec<u8>) {
         self.sent = self.sent.max(match event {
             WatchEvent::Change(change) => change.revision(),
             WatchEvent::Bookmark(bookmark) => bookmark.revision,
         });
         if let Err(error) = self.view.write(&self.target, event, chunk) {
-            self.watcher = None;
-            write_error(&error, chunk);
+            self.end_with(&error, chunk);
         }
-    }
-
-    fn write_error(&self, error: &Error, chunk: &mut Vec<u8>) {
-        write_error(&self.target.error(error, StatusFor::Watch), chunk);
     }
 
     /// A reader that history has passed comes again and is told then; other errors are told at once.
-    fn write_end(&self, error: &Error, chunk: &mut Vec<u8>) {
+    fn write_end(&mut self, error: &Error, chunk: &mut Vec<u8>) {
         if let Error::Compacted { requested, .. } = error {
             tracing::debug!(%requested, resource = self.target.resource.plural, "a slow watch ends");
+            self.source = Source::Ended;
         } else {
-            self.write_error(error, chunk);
+            self.end_with(&self.target.error(error, StatusFor::Watch), chunk);
         }
+    }
+
+    fn end_with(&mut self, error: &ApiError, chunk: &mut Vec<u8>) {
+        self.source = Source::Ended;
+        write_error(error, chunk);
     }
 }
 
