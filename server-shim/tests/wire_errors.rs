@@ -221,7 +221,7 @@ async fn a_body_of_3_mib_is_refused_wherever_bodies_are_read() {
         wire.send(method, path, headers, &body).await.assert_is(&expected, &format!("{method} {path}"));
     }
     assert_eq!(names(&wire.read(CONFIG_MAPS).await), ["a"]);
-    let mut chunked = b"POST /api/v1/namespaces/t1/configmaps HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n".to_vec();
+    let mut chunked = b"POST /api/v1/namespaces/t1/configmaps HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n".to_vec();
     chunked.resize(chunked.len() + (4 << 20), b' ');
     chunked.extend_from_slice(b"\r\n0\r\n\r\n");
     let answer = wire.raw(&chunked).await.expect("no answer to a chunked body");
@@ -234,7 +234,7 @@ async fn a_body_that_breaks_off_changes_nothing() {
     let wire = Wire::start().await;
     let before = wire.revision().await;
     let mut stream = wire.connect().await;
-    stream.write_all(b"POST /api/v1/namespaces/t1/configmaps HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"metadata\":{\"name\":\"x\"}}").await.unwrap();
+    stream.write_all(b"POST /api/v1/namespaces/t1/configmaps HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"metadata\":{\"name\":\"x\"}}").await.unwrap();
     stream.shutdown().await.unwrap();
     let mut rest = Vec::new();
     // An answer or a close: both tell the client.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
+use super::params::Query;
 use crate::kinds::resource::{Resource, Scope, Subresource};
 use crate::kinds::table::ResourceTable;
 
@@ -60,6 +61,14 @@ pub struct ObjectRoute {
     pub subresource: Option<String>,
     /// The old form of a watch, with `watch` in the path instead of the query.
     pub legacy_watch: bool,
+}
+
+impl ObjectRoute {
+    /// Whether a GET of this route is a watch: one is asked for on a collection, or by the old form of the
+    /// path.
+    pub fn is_watch(&self, query: &Query) -> bool {
+        self.legacy_watch || (self.name.is_none() && query.flag("watch"))
+    }
 }
 
 /// A request for the server's health.

@@ -55,12 +55,12 @@ impl ServiceOptions {
 }
 
 impl Default for ServiceOptions {
-    /// The usual bounds; for everybody.
+    /// The usual bounds; for this machine only.
     fn default() -> Self {
         Self {
             max_requests_inflight: Self::REQUESTS_INFLIGHT,
             max_watches: Self::WATCHES,
-            this_machine_only: false,
+            this_machine_only: true,
         }
     }
 }
@@ -148,8 +148,7 @@ impl Service {
 
 /// Whether a request stays until its client has enough.
 fn is_watch(route: &ObjectRoute, method: &Method, query: Option<&str>) -> bool {
-    let asked = || route.name.is_none() && Query::parse(query).flag("watch");
-    method == Method::GET && (route.legacy_watch || asked())
+    method == Method::GET && route.is_watch(&Query::parse(query))
 }
 
 /// What is read by people only is indented for everybody.

@@ -42,10 +42,9 @@ pub(crate) struct Answer {
 }
 
 impl Running {
-    /// Starts a server with these bounds, for this machine only.
+    /// Starts a server with these bounds.
     pub(crate) async fn start(max_connections: u32, shutdown_grace: Duration) -> Self {
-        let service = ServiceOptions { this_machine_only: true, ..ServiceOptions::default() };
-        Self::start_as(max_connections, shutdown_grace, |server| server.answering(service)).await
+        Self::start_as(max_connections, shutdown_grace, |server| server).await
     }
 
     /// Starts a server with these bounds, and others.

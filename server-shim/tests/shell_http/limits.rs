@@ -57,7 +57,8 @@ async fn pages_of_others_neither_read_nor_write() {
 
 #[tokio::test]
 async fn a_server_of_an_open_network_answers_to_every_name() {
-    let server = answering(ServiceOptions::default()).await;
+    let open = ServiceOptions { this_machine_only: false, ..ServiceOptions::default() };
+    let server = answering(open).await;
     assert_eq!(post(&server, "Host: server.example\r\nOrigin: http://page.example\r\n").await, 201);
 }
 

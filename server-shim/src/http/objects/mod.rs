@@ -77,7 +77,7 @@ impl Call {
         B::Error: Into<BoxError>,
     {
         let timeout = self.query.request_timeout()?;
-        if method == Method::GET && self.is_watch() {
+        if method == Method::GET && self.route.is_watch(&self.query) {
             return self.watch().await;
         }
         let answer = tokio::time::timeout(timeout, self.dispatch(method, body)).await;
@@ -111,11 +111,6 @@ impl Call {
     fn target(&self) -> Result<Target, ApiError> {
         let ObjectRoute { resource, namespace, name, .. } = &self.route;
         Target::new(&self.app, resource, namespace.clone(), name.clone())
-    }
-
-    /// A watch is asked for on a collection, or by the old form of the path.
-    fn is_watch(&self) -> bool {
-        self.route.legacy_watch || (self.route.name.is_none() && self.query.flag("watch"))
     }
 
     fn negotiated(&self, target: negotiate::Target) -> Result<(Negotiated, View), ApiError> {

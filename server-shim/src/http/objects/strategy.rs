@@ -1,6 +1,8 @@
 //! What the server itself decides about an object before it is stored: its metadata, its generation, and
 //! which half of it a request may change.
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::{Value as Json, json};
 use watchkeep_storage::Environment;
 
@@ -10,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::invalid::{FieldError, invalid_object};
 use crate::kinds::resource::{Resource, Scope};
 use crate::namespaces;
-use crate::time::rfc3339_seconds;
+use crate::time::{of_rfc3339, rfc3339_seconds};
 
 /// The characters of generated names: no vowels, no look-alikes.
 const NAME_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -220,28 +222,39 @@ fn check_finalizers(object: &Object, stored: &Object) -> Option<FieldError> {
     Some(FieldError::forbidden("metadata.finalizers", &detail))
 }
 
-/// Marks an object as being deleted, from now and `grace_seconds` on, which are brought into their
-/// bounds. Whether that changed it.
+/// Marks an object as being deleted, with a time of grace that is brought into its bounds. Where it is
+/// marked already, a shorter time counts from the first deletion; a longer one changes nothing.
 pub(super) fn mark_terminating(
     resource: &Resource,
     object: &mut Object,
     grace_seconds: i64,
     environment: &Environment,
-) -> bool {
+) {
     let grace_seconds = grace_seconds.clamp(0, GRACE_SECONDS_MAX);
     let already = object.meta("deletionGracePeriodSeconds").and_then(Json::as_i64);
     if object.is_terminating() && already.is_some_and(|already| already <= grace_seconds) {
-        return false;
+        return;
     }
-    let grace = std::time::Duration::from_secs(u64::try_from(grace_seconds).unwrap_or(0));
+    let first = first_deletion(object).unwrap_or_else(|| environment.now());
     if !object.is_terminating() && resource.writes.has_generation {
         let generation = object.meta("generation").and_then(Json::as_i64).unwrap_or(0) + 1;
         object.set_meta("generation", Some(Json::from(generation)));
     }
-    let deletion = rfc3339_seconds(environment.now() + grace);
+    let deletion = rfc3339_seconds(first + seconds(grace_seconds));
     object.set_meta("deletionTimestamp", Some(Json::from(deletion)));
     object.set_meta("deletionGracePeriodSeconds", Some(Json::from(grace_seconds)));
-    true
+}
+
+/// When an object that is being deleted was first asked to go.
+fn first_deletion(object: &Object) -> Option<SystemTime> {
+    let end = of_rfc3339(object.meta_text("deletionTimestamp"))?;
+    let grace = object.meta("deletionGracePeriodSeconds").and_then(Json::as_i64).unwrap_or(0);
+    end.checked_sub(seconds(grace))
+}
+
+/// A time of grace, none below zero.
+fn seconds(grace_seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(grace_seconds).unwrap_or(0))
 }
 
 /// Whether nothing holds a terminating object any more.
@@ -272,7 +285,7 @@ pub(super) fn test_object(metadata: Json) -> Object {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
     use crate::kinds::table::ResourceTable;
@@ -331,6 +344,19 @@ mod tests {
         let reported = |object: &mut Object| object.set("status", Some(json!({"replicas": 2})));
         assert_eq!(generation(reported, Half::Main).1.get("status"), stored.get("status"));
         assert_eq!(generation(reported, Half::Status).1.get("status"), Some(&json!({"replicas": 2})));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_grace_counts_from_the_first_deletion() {
+        let (pods, environment) = (resource("", "pods"), environment());
+        let mut pod = test_object(json!({"name": "p"}));
+        mark_terminating(&pods, &mut pod, 30, &environment);
+        environment.sleep(Duration::from_secs(10)).await;
+        mark_terminating(&pods, &mut pod, 60, &environment);
+        assert_eq!(pod.meta_text("deletionTimestamp"), "2001-09-09T01:47:10Z");
+        mark_terminating(&pods, &mut pod, 5, &environment);
+        assert_eq!(pod.meta_text("deletionTimestamp"), "2001-09-09T01:46:45Z");
+        assert_eq!(pod.meta("deletionGracePeriodSeconds"), Some(&json!(5)));
     }
 
     #[test]
