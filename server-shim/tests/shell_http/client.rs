@@ -10,7 +10,6 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use watchkeep_server::app::App;
 use watchkeep_server::bootstrap;
-use watchkeep_server::http::service::ServiceOptions;
 use watchkeep_server::server::{Server, ServerOptions};
 use watchkeep_storage::Environment;
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
