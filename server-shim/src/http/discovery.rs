@@ -4,7 +4,7 @@ use hyper::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::accept;
-use super::negotiate::{Target, negotiate, negotiate_status};
+use super::negotiate::{Answer, negotiate, negotiate_status};
 use super::response::{self, Body};
 use crate::discovery::{AggregatedVersion, Document, Documents, Half};
 
@@ -30,7 +30,7 @@ pub fn half(documents: &Documents, half: Half, headers: &HeaderMap, query: Optio
 
 /// Any other document.
 pub fn document(document: &Document, headers: &HeaderMap, query: Option<&str>) -> Response<Body> {
-    match negotiate(headers, query, Target::Object) {
+    match negotiate(headers, query, Answer::Object) {
         Ok(negotiated) => response::rendered(StatusCode::OK, document.json.clone(), &negotiated),
         Err(refusal) => response::error(&refusal, &negotiate_status(headers, query)),
     }

@@ -73,7 +73,7 @@ pub enum Transform {
 
 /// What a request is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum Answer {
     /// One object.
     Object,
     /// A list.
@@ -97,27 +97,27 @@ pub struct Negotiated {
 ///
 /// # Errors
 /// 406 when the client accepts nothing that is served, or wants a list of one object or the reverse.
-pub fn negotiate(headers: &HeaderMap, query: Option<&str>, target: Target) -> Result<Negotiated, ApiError> {
+pub fn negotiate(headers: &HeaderMap, query: Option<&str>, answer: Answer) -> Result<Negotiated, ApiError> {
     let header = accept::header(headers);
-    let chosen = accept::clauses(&header).iter().find_map(|clause| serve(clause, target));
-    let (format, transform) = chosen.ok_or_else(|| nothing_accepted(target))?;
-    check_fit(transform, target)?;
-    let pretty = target != Target::Watch && wants_pretty(headers, query);
+    let chosen = accept::clauses(&header).iter().find_map(|clause| serve(clause, answer));
+    let (format, transform) = chosen.ok_or_else(|| nothing_accepted(answer))?;
+    check_fit(transform, answer)?;
+    let pretty = answer != Answer::Watch && wants_pretty(headers, query);
     Ok(Negotiated { format, transform, pretty })
 }
 
 /// The representation of a Status: never refused, JSON if nothing else fits.
 pub fn negotiate_status(headers: &HeaderMap, query: Option<&str>) -> Negotiated {
     let header = accept::header(headers);
-    let chosen = accept::clauses(&header).iter().find_map(|clause| serve(clause, Target::Object));
+    let chosen = accept::clauses(&header).iter().find_map(|clause| serve(clause, Answer::Object));
     let format = chosen.map(|(format, _)| format).unwrap_or_default();
     Negotiated { format, transform: None, pretty: wants_pretty(headers, query) }
 }
 
-fn serve(clause: &Clause<'_>, target: Target) -> Option<(Format, Option<Transform>)> {
+fn serve(clause: &Clause<'_>, answer: Answer) -> Option<(Format, Option<Transform>)> {
     let format = if clause.accepts(JSON) {
         Format::Json
-    } else if clause.accepts(YAML) && target != Target::Watch {
+    } else if clause.accepts(YAML) && answer != Answer::Watch {
         Format::Yaml
     } else {
         return None;
@@ -148,12 +148,12 @@ fn transform(kind: &str, clause: &Clause<'_>) -> Option<Transform> {
     }
 }
 
-fn check_fit(transform: Option<Transform>, target: Target) -> Result<(), ApiError> {
-    let message = match (transform, target) {
-        (Some(Transform::PartialObjectMetadata(_)), Target::List) => {
+fn check_fit(transform: Option<Transform>, answer: Answer) -> Result<(), ApiError> {
+    let message = match (transform, answer) {
+        (Some(Transform::PartialObjectMetadata(_)), Answer::List) => {
             "you requested PartialObjectMetadata, but the requested object is a list"
         }
-        (Some(Transform::PartialObjectMetadataList(_)), Target::Object | Target::Watch) => {
+        (Some(Transform::PartialObjectMetadataList(_)), Answer::Object | Answer::Watch) => {
             "you requested PartialObjectMetadataList, but the requested object is not a list"
         }
         _ => return Ok(()),
@@ -161,10 +161,10 @@ fn check_fit(transform: Option<Transform>, target: Target) -> Result<(), ApiErro
     Err(ApiError::new(406, "NotAcceptable", message))
 }
 
-fn nothing_accepted(target: Target) -> ApiError {
-    match target {
-        Target::Watch => not_acceptable("application/json;stream=watch"),
-        Target::Object | Target::List => not_acceptable("application/json, application/yaml"),
+fn nothing_accepted(answer: Answer) -> ApiError {
+    match answer {
+        Answer::Watch => not_acceptable("application/json;stream=watch"),
+        Answer::Object | Answer::List => not_acceptable("application/json, application/yaml"),
     }
 }
 

@@ -12,7 +12,7 @@ fn with(name: HeaderName, value: &str) -> HeaderMap {
 }
 
 /// The representation in words, or the message of the refusal.
-fn words(accept: &str, target: Target) -> String {
+fn words(accept: &str, target: Answer) -> String {
     match negotiate(&with(ACCEPT, accept), None, target) {
         Ok(Negotiated { format, transform: None, .. }) => format!("{format:?}"),
         Ok(Negotiated { format, transform: Some(transform), .. }) => format!("{format:?} {transform:?}"),
@@ -47,7 +47,7 @@ fn the_most_wanted_representation_that_is_served_is_chosen() {
         ),
     ];
     for (accept, expected) in cases {
-        assert_eq!(words(accept, Target::List), expected, "{accept}");
+        assert_eq!(words(accept, Answer::List), expected, "{accept}");
     }
 }
 
@@ -64,22 +64,22 @@ fn what_is_not_served_is_refused_with_what_is() {
         "application/json;as=Nope;v=v1;g=meta.k8s.io",
     ];
     for accept in refused {
-        assert_eq!(words(accept, Target::Object), objects, "{accept}");
-        assert_eq!(words(accept, Target::Watch), watches, "{accept}");
+        assert_eq!(words(accept, Answer::Object), objects, "{accept}");
+        assert_eq!(words(accept, Answer::Watch), watches, "{accept}");
     }
-    assert_eq!(words("application/yaml", Target::Watch), watches);
-    assert_eq!(words("application/yaml,application/json;q=0.1", Target::Watch), "Json");
+    assert_eq!(words("application/yaml", Answer::Watch), watches);
+    assert_eq!(words("application/yaml,application/json;q=0.1", Answer::Watch), "Json");
 }
 
 #[test]
 fn metadata_of_a_list_has_a_kind_of_its_own() {
     let one = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
     let list = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-    assert_eq!(words(one, Target::Object), "Json PartialObjectMetadata(V1)");
-    assert_eq!(words(one, Target::Watch), "Json PartialObjectMetadata(V1)");
-    assert_eq!(words(list, Target::List), "Json PartialObjectMetadataList(V1)");
-    assert!(words(one, Target::List).starts_with("406 you requested PartialObjectMetadata, but"));
-    assert!(words(list, Target::Object).starts_with("406 you requested PartialObjectMetadataList, but"));
+    assert_eq!(words(one, Answer::Object), "Json PartialObjectMetadata(V1)");
+    assert_eq!(words(one, Answer::Watch), "Json PartialObjectMetadata(V1)");
+    assert_eq!(words(list, Answer::List), "Json PartialObjectMetadataList(V1)");
+    assert!(words(one, Answer::List).starts_with("406 you requested PartialObjectMetadata, but"));
+    assert!(words(list, Answer::Object).starts_with("406 you requested PartialObjectMetadataList, but"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn people_get_indented_answers() {
     assert!(!pretty("kubectl/v1.33.0", None) && !pretty("libcurl", None));
     assert!(pretty("kubectl", Some("limit=5&pretty=true")) && pretty("kubectl", Some("pretty=1")));
     assert!(!pretty("curl", Some("pretty=false")) && pretty("curl", Some("pretty=")));
-    let watch = negotiate(&with(USER_AGENT, "curl"), None, Target::Watch).unwrap();
+    let watch = negotiate(&with(USER_AGENT, "curl"), None, Answer::Watch).unwrap();
     assert!(!watch.pretty, "the events of a watch are lines");
 }
 

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use self::body::Notation;
 use self::create::Written;
 use self::delete::{DeleteOptions, Deletion};
-use self::strategy::Half;
+use self::strategy::Part;
 use self::target::Target;
 use self::view::{EventView, ListMetadata, View};
 use super::error::ApiError;
@@ -113,28 +113,28 @@ impl Call {
         Target::new(&self.app, resource, namespace.clone(), name.clone())
     }
 
-    fn negotiated(&self, target: negotiate::Target) -> Result<(Negotiated, View), ApiError> {
+    fn negotiated(&self, target: negotiate::Answer) -> Result<(Negotiated, View), ApiError> {
         let negotiated = negotiate(&self.headers, self.raw_query.as_deref(), target)?;
         Ok((negotiated, View::new(negotiated.transform, &self.query)?))
     }
 
-    fn half(&self) -> Half {
+    fn part(&self) -> Part {
         match self.route.subresource.as_deref() {
-            Some("status") => Half::Status,
-            Some("finalize") => Half::Finalizers,
-            _ => Half::Main,
+            Some("status") => Part::Status,
+            Some("finalize") => Part::Finalizers,
+            _ => Part::Main,
         }
     }
 
     async fn get(self) -> Result<Response<Body>, ApiError> {
-        let (negotiated, view) = self.negotiated(negotiate::Target::Object)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::Object)?;
         let target = self.target()?;
         let record = get::object(&target, &self.query).await?;
         Ok(response::rendered(StatusCode::OK, view.object(&target, &record)?.into(), &negotiated))
     }
 
     async fn list(self) -> Result<Response<Body>, ApiError> {
-        let (negotiated, view) = self.negotiated(negotiate::Target::List)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::List)?;
         let target = self.target()?;
         let params = ReadParams::parse(&self.query, &target.resource, false)?;
         let page = get::collection(&target, &params).await?;
@@ -142,7 +142,7 @@ impl Call {
     }
 
     async fn watch(self) -> Result<Response<Body>, ApiError> {
-        let (_, view) = self.negotiated(negotiate::Target::Watch)?;
+        let (_, view) = self.negotiated(negotiate::Answer::Watch)?;
         let mut params = ReadParams::parse(&self.query, &self.route.resource, true)?;
         if let Some(name) = &self.route.name {
             params.pin_name(name)?;
@@ -153,7 +153,7 @@ impl Call {
     }
 
     async fn create(self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let (negotiated, view) = self.negotiated(negotiate::Target::Object)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::Object)?;
         let target = self.target()?;
         if target.resource.scope == Scope::Namespaced && target.namespace.is_none() {
             return Err(ApiError::method_not_allowed());
@@ -167,18 +167,18 @@ impl Call {
     }
 
     async fn put(self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let (negotiated, view) = self.negotiated(negotiate::Target::Object)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::Object)?;
         let target = self.target()?;
         let notation = self.notation()?;
         let params = WriteParams::parse(&self.query, "UpdateOptions")?;
         let sent = body::decode(&target, notation, &body, params.field_validation)?;
-        let (job, half) = (target.clone(), self.half());
-        let written = self.finish(async move { update::run(&job, sent, half, params).await }).await?;
+        let (job, part) = (target.clone(), self.part());
+        let written = self.finish(async move { update::run(&job, sent, part, params).await }).await?;
         respond_written(&target, &written, view, negotiated)
     }
 
     async fn patch(self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let (negotiated, view) = self.negotiated(negotiate::Target::Object)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::Object)?;
         let target = self.target()?;
         let format = match negotiate::patch_type(&self.headers)? {
             PatchType::Json => PatchFormat::Json,
@@ -192,13 +192,13 @@ impl Call {
             let change = async move { scale::change(&job, &scale::Change::Patch(&patch), params).await };
             return respond_json(StatusCode::OK, &self.finish(change).await?, negotiated);
         }
-        let half = self.half();
-        let written = self.finish(async move { patch::run(&job, &patch, half, params).await }).await?;
+        let part = self.part();
+        let written = self.finish(async move { patch::run(&job, &patch, part, params).await }).await?;
         respond_written(&target, &written, view, negotiated)
     }
 
     async fn delete(self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let (negotiated, view) = self.negotiated(negotiate::Target::Object)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::Object)?;
         let target = self.target()?;
         let options = DeleteOptions::parse(&self.query, self.notation()?, &body)?;
         let job = target.clone();
@@ -215,7 +215,7 @@ impl Call {
     }
 
     async fn delete_collection(self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let (negotiated, view) = self.negotiated(negotiate::Target::List)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::List)?;
         let target = self.target()?;
         let params = ReadParams::parse(&self.query, &target.resource, false)?;
         let options = DeleteOptions::parse(&self.query, self.notation()?, &body)?;
@@ -228,12 +228,12 @@ impl Call {
     }
 
     async fn get_scale(self) -> Result<Response<Body>, ApiError> {
-        let (negotiated, _) = self.negotiated(negotiate::Target::Object)?;
+        let (negotiated, _) = self.negotiated(negotiate::Answer::Object)?;
         respond_json(StatusCode::OK, &scale::get(&self.target()?).await?, negotiated)
     }
 
     async fn put_scale(self, body: Bytes) -> Result<Response<Body>, ApiError> {
-        let (negotiated, _) = self.negotiated(negotiate::Target::Object)?;
+        let (negotiated, _) = self.negotiated(negotiate::Answer::Object)?;
         let target = self.target()?;
         let params = WriteParams::parse(&self.query, "UpdateOptions")?;
         let sent = scale::decode(&target, self.notation()?, &body)?;
@@ -345,7 +345,7 @@ pub(crate) async fn delete_all(
 /// # Errors
 /// Those of an update; 404 if it is gone already; 409 if another one has its name.
 pub(crate) async fn release_namespace(target: &Target, uid: &str) -> Result<(), ApiError> {
-    let mut demands = update::Demands::none(Half::Finalizers, false);
+    let mut demands = update::Demands::none(Part::Finalizers, false);
     demands.preconditions = watchkeep_storage::Preconditions::uid(uid);
     let released = |stored: Option<&watchkeep_storage::Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing namespace was updated"))?;

@@ -6,7 +6,7 @@ use watchkeep_storage::Record;
 
 use super::body::{self, Sent};
 use super::create::Written;
-use super::strategy::{self, Half};
+use super::strategy::{self, Part};
 use super::target::Target;
 use super::update::{self, Demands, Wanted};
 use crate::codec::patch::{Patch, PatchClass, PatchError, Undecodable};
@@ -25,12 +25,12 @@ use crate::http::params::WriteParams;
 pub(super) async fn run(
     target: &Target,
     patch: &Patch,
-    half: Half,
+    part: Part,
     params: WriteParams,
 ) -> Result<Written, ApiError> {
     // The warnings of the last round.
     let warnings = Mutex::new(Vec::new());
-    let demands = Demands::none(half, params.dry_run);
+    let demands = Demands::none(part, params.dry_run);
     let wanted = |stored: Option<&Record>| {
         let sent = apply(target, patch, stored, params.field_validation)?;
         *warnings.lock() = sent.warnings;

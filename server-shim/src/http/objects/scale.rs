@@ -6,7 +6,7 @@ use watchkeep_storage::{Error, Freshness, Record, StatusFor};
 use super::body::{self, Notation};
 use super::object::Object;
 use super::patch;
-use super::strategy::Half;
+use super::strategy::Part;
 use super::target::Target;
 use super::update::{self, Demands, Wanted};
 use crate::codec::patch::Patch;
@@ -48,7 +48,7 @@ pub(super) async fn change(
     change: &Change<'_>,
     params: WriteParams,
 ) -> Result<Json, ApiError> {
-    let demands = Demands::none(Half::Main, params.dry_run);
+    let demands = Demands::none(Part::Main, params.dry_run);
     let wanted = |stored: Option<&Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing object has no scale"))?;
         let scale = scale_of(stored)?;

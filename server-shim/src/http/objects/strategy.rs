@@ -1,5 +1,5 @@
 //! What the server itself decides about an object before it is stored: its metadata, its generation, and
-//! which half of it a request may change.
+//! which part of it a request may change.
 
 use std::time::{Duration, SystemTime};
 
@@ -28,7 +28,7 @@ const GRACE_SECONDS_MAX: i64 = (1 << 31) - 1;
 
 /// Which part of an object a request changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Half {
+pub(super) enum Part {
     /// All but the status, where the kind has one.
     Main,
     /// The status.
@@ -136,7 +136,7 @@ pub(super) fn prepare_update(
     resource: &Resource,
     object: &mut Object,
     stored: &Object,
-    half: Half,
+    part: Part,
 ) -> Result<(), ApiError> {
     for field in
         ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"]
@@ -147,13 +147,13 @@ pub(super) fn prepare_update(
         object.set_meta("generateName", stored.meta("generateName").cloned());
     }
     data::fold_string_data(resource, object);
-    match half {
-        Half::Main if resource.writes.has_status => object.set("status", stored.get("status").cloned()),
-        Half::Main => {}
-        Half::Status => keep_all_but_status(resource, object, stored),
-        Half::Finalizers => keep_all_but_finalizers(object, stored),
+    match part {
+        Part::Main if resource.writes.has_status => object.set("status", stored.get("status").cloned()),
+        Part::Main => {}
+        Part::Status => keep_all_but_status(resource, object, stored),
+        Part::Finalizers => keep_all_but_finalizers(object, stored),
     }
-    namespaces::prepare_update(resource, object, stored, half == Half::Finalizers);
+    namespaces::prepare_update(resource, object, stored, part == Part::Finalizers);
     set_generation(resource, object, stored);
     let name = stored.meta_text("name").to_owned();
     let mut errors = names::check(resource, object);
@@ -330,20 +330,20 @@ mod tests {
         let mut stored = test_object(json!({"name": "w", "generation": 4}));
         stored.set("spec", Some(json!({"replicas": 1})));
         stored.set("status", Some(json!({"replicas": 1})));
-        let generation = |change: fn(&mut Object), half| {
+        let generation = |change: fn(&mut Object), part| {
             let mut object = stored.clone();
             change(&mut object);
-            prepare_update(&deployments, &mut object, &stored, half).unwrap();
+            prepare_update(&deployments, &mut object, &stored, part).unwrap();
             (object.meta("generation").cloned().unwrap(), object)
         };
         let labelled = |object: &mut Object| object.set_meta("labels", Some(json!({"a": "b"})));
-        assert_eq!(generation(labelled, Half::Main).0, 4);
+        assert_eq!(generation(labelled, Part::Main).0, 4);
         let scaled = |object: &mut Object| object.set("spec", Some(json!({"replicas": 2})));
-        assert_eq!(generation(scaled, Half::Main).0, 5);
-        assert_eq!(generation(scaled, Half::Status).0, 4);
+        assert_eq!(generation(scaled, Part::Main).0, 5);
+        assert_eq!(generation(scaled, Part::Status).0, 4);
         let reported = |object: &mut Object| object.set("status", Some(json!({"replicas": 2})));
-        assert_eq!(generation(reported, Half::Main).1.get("status"), stored.get("status"));
-        assert_eq!(generation(reported, Half::Status).1.get("status"), Some(&json!({"replicas": 2})));
+        assert_eq!(generation(reported, Part::Main).1.get("status"), stored.get("status"));
+        assert_eq!(generation(reported, Part::Status).1.get("status"), Some(&json!({"replicas": 2})));
     }
 
     #[tokio::test(start_paused = true)]
@@ -367,7 +367,7 @@ mod tests {
         let mut object = stored.clone();
         object.set_meta("finalizers", Some(json!(["example.com/x", "example.com/y"])));
         let error =
-            prepare_update(&resource("", "configmaps"), &mut object, &stored, Half::Main).unwrap_err();
+            prepare_update(&resource("", "configmaps"), &mut object, &stored, Part::Main).unwrap_err();
         assert_eq!(
             error.message,
             "ConfigMap \"f\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"example.com/y\"}"

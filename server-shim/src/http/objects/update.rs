@@ -8,7 +8,7 @@ use super::body::Sent;
 use super::create::{self, Written};
 use super::object::Object;
 use super::settle::{Decision, Settled, Terms, settle};
-use super::strategy::{self, Half};
+use super::strategy::{self, Part};
 use super::target::{Failure, Target};
 use crate::convert;
 use crate::http::error::ApiError;
@@ -22,7 +22,7 @@ use crate::http::params::WriteParams;
 pub(super) async fn run(
     target: &Target,
     sent: Sent,
-    half: Half,
+    part: Part,
     params: WriteParams,
 ) -> Result<Written, ApiError> {
     check_name(target, &sent.object)?;
@@ -34,9 +34,9 @@ pub(super) async fn run(
             uid: (!uid.is_empty()).then(|| uid.to_owned()),
             resource_version: None,
         },
-        create_missing: rules.create_on_update && half == Half::Main,
+        create_missing: rules.create_on_update && part == Part::Main,
         revision_required: !rules.unconditional_update,
-        half,
+        part,
         dry_run: params.dry_run,
     };
     let warnings = sent.warnings.clone();
@@ -55,20 +55,20 @@ pub(super) struct Demands {
     pub(super) create_missing: bool,
     /// Whether an existing object can only be changed by a client that says which revision it has seen.
     pub(super) revision_required: bool,
-    /// The half that may change.
-    pub(super) half: Half,
+    /// The part that may change.
+    pub(super) part: Part,
     /// Whether nothing is to be stored.
     pub(super) dry_run: bool,
 }
 
 impl Demands {
     /// Any existing object, in any state.
-    pub(super) fn none(half: Half, dry_run: bool) -> Self {
+    pub(super) fn none(part: Part, dry_run: bool) -> Self {
         Self {
             preconditions: Preconditions::NONE,
             create_missing: false,
             revision_required: false,
-            half,
+            part,
             dry_run,
         }
     }
@@ -139,7 +139,7 @@ fn next_state(
     }
     let stored = Object::of_record(record)?;
     convert::keep_order(&target.resource, &mut object, &stored);
-    strategy::prepare_update(&target.resource, &mut object, &stored, demands.half)?;
+    strategy::prepare_update(&target.resource, &mut object, &stored, demands.part)?;
     let is_gone = strategy::is_finished(&target.resource, &object);
     Ok(Decision { value: target.value(object)?, is_gone })
 }
