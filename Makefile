@@ -21,6 +21,15 @@ BACKEND ?= memory
 SERVER_KUBECONFIG ?= target/watchkeep.kubeconfig
 ARGS ?=
 
+# A server that keeps objects on disk links RocksDB; one that does not compiles no C++.
+ifeq ($(BACKEND),rocksdb)
+RUN_CARGO := scripts/with-rocksdb.sh cargo
+RUN_FLAGS := --features rocksdb
+else
+RUN_CARGO := cargo
+RUN_FLAGS :=
+endif
+
 # `make soak` and `make fuzz`
 SOAK_MINUTES ?= 10
 FUZZ_SECONDS ?= 60
@@ -34,10 +43,10 @@ help: ## List the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
 
 .PHONY: run
-run: setup ## Build and start the server [LISTEN=…] [BACKEND=memory] [SERVER_KUBECONFIG=…] [ARGS="…"]
+run: setup ## Build and start the server [LISTEN=…] [BACKEND=memory|rocksdb] [SERVER_KUBECONFIG=…] [ARGS="…"]
 	@mkdir -p '$(dir $(SERVER_KUBECONFIG))'
 	@echo 'once it is ready:  kubectl --kubeconfig=$(SERVER_KUBECONFIG) get namespaces'
-	@cargo run --release -p watchkeep-server --bin watchkeep -- serve \
+	@$(RUN_CARGO) run --release -p watchkeep-server $(RUN_FLAGS) --bin watchkeep -- serve \
 		--listen '$(LISTEN)' --backend '$(BACKEND)' --kubeconfig '$(SERVER_KUBECONFIG)' $(ARGS)
 
 .PHONY: test
@@ -46,7 +55,7 @@ test: setup ## Run every suite, and count the tests [SUITES="fmt clippy …"]
 
 .PHONY: soak
 soak: setup kubectl ## Run the long tests [SOAK_MINUTES=10]
-	@cargo build -p watchkeep-server --bin watchkeep
+	@scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb --bin watchkeep
 	@WATCHKEEP_SOAK_MINUTES='$(SOAK_MINUTES)' cargo test -p watchkeep-tests -- soak --nocapture --test-threads=1
 
 .PHONY: fuzz
@@ -63,11 +72,11 @@ fmt: ## Format the code
 
 .PHONY: lint
 lint: setup ## Run the checks that need no test: format, generated tables, clippy, scripts, documentation
-	@SUITES='fmt scripts generated clippy clippy-all-features doc' scripts/test.sh
+	@SUITES='fmt scripts generated clippy rocksdb clippy-all-features doc' scripts/test.sh
 
 .PHONY: doc
 doc: setup ## Build the documentation of the crates
-	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features
+	@RUSTDOCFLAGS='-D warnings' scripts/with-rocksdb.sh cargo doc --workspace --no-deps --all-features
 	@echo 'open $(CARGO_TARGET_DIR)/doc/watchkeep_storage/index.html'
 
 .PHONY: generate
@@ -82,7 +91,11 @@ kubectl: ## Find and fetch the kubectls that the end-to-end tests run
 setup: ## Install what a build needs and is missing: a C linker
 	@scripts/setup-build.sh
 
+.PHONY: rocksdb
+rocksdb: setup ## Build RocksDB once, for every build that links it
+	@scripts/setup-rocksdb.sh
+
 .PHONY: clean-cache
-clean-cache: ## Remove the build products and the fetched kubectls outside the clone
+clean-cache: ## Remove the build products, RocksDB and the fetched kubectls outside the clone
 	@test -n '$(WATCHKEEP_CACHE)' && rm -rf -- '$(WATCHKEEP_CACHE)'
 	@echo 'removed $(WATCHKEEP_CACHE)'

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib/common.sh
 . scripts/lib/common.sh
 
-ALL_SUITES='fmt scripts generated clippy clippy-all-features doc unit kubectl end-to-end'
+ALL_SUITES='fmt scripts generated clippy unit rocksdb clippy-all-features doc unit-rocksdb kubectl end-to-end'
 SUITES=${SUITES:-$ALL_SUITES}
 # Longest run of one suite: a build from nothing on two cores takes a third of it.
 SUITE_TIMEOUT_SECONDS=2400
@@ -40,28 +40,39 @@ suite_generated() { cargo run -q "${locked[@]}" -p xtask -- check; }
 
 suite_clippy() { cargo clippy "${locked[@]}" --workspace --all-targets -- -D warnings; }
 
+# The suites before this one compile no C++, the ones after it link the library that it makes.
+suite_rocksdb() { scripts/setup-rocksdb.sh; }
+
 suite_clippy-all-features() {
-    cargo clippy "${locked[@]}" --workspace --all-targets --all-features -- -D warnings
+    scripts/with-rocksdb.sh cargo clippy "${locked[@]}" --workspace --all-targets --all-features -- -D warnings
 }
 
-suite_doc() { RUSTDOCFLAGS='-D warnings' cargo doc "${locked[@]}" --workspace --no-deps --all-features; }
+suite_doc() {
+    RUSTDOCFLAGS='-D warnings' scripts/with-rocksdb.sh \
+        cargo doc "${locked[@]}" --workspace --no-deps --all-features
+}
 
 suite_unit() { run_tests --workspace --exclude watchkeep-tests; }
+
+suite_unit-rocksdb() { run_tests -p watchkeep-storage --all-features; }
 
 suite_kubectl() { scripts/setup-kubectl.sh; }
 
 suite_end-to-end() {
-    cargo build "${locked[@]}" -p watchkeep-server --bin watchkeep && run_tests -p watchkeep-tests
+    scripts/with-rocksdb.sh cargo build "${locked[@]}" -p watchkeep-server --features rocksdb --bin watchkeep &&
+        run_tests -p watchkeep-tests
 }
 
 # nextest bounds the time of each test; it does not run documentation tests.
 run_tests() {
+    local -a run=(cargo)
+    if [[ " $* " == *" --all-features "* ]]; then run=(scripts/with-rocksdb.sh cargo); fi
     if ! have cargo-nextest; then
-        cargo test "${locked[@]}" "$@"
+        "${run[@]}" test "${locked[@]}" "$@"
         return
     fi
-    cargo nextest run "${locked[@]}" --no-fail-fast --no-tests=pass "$@" &&
-        cargo test "${locked[@]}" --doc "$@"
+    "${run[@]}" nextest run "${locked[@]}" --no-fail-fast --no-tests=pass "$@" &&
+        "${run[@]}" test "${locked[@]}" --doc "$@"
 }
 
 # Prints `passed failed`, summed over the results of cargo test and nextest in the logs given.

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use watchkeep_storage::memory::MemoryOptions;
+#[cfg(feature = "rocksdb")]
+use watchkeep_storage::rocksdb::RocksOptions;
 
 use self::units::{parse_bytes, parse_duration, parse_timeout};
 use crate::http::service::ServiceOptions;
@@ -36,6 +38,8 @@ pub enum Command {
 pub enum BackendKind {
     /// In memory: fast, and gone with the process.
     Memory,
+    /// On the disk, in the directory of --data-dir: what is acknowledged stays.
+    Rocksdb,
 }
 
 /// The flags of `watchkeep serve`.
@@ -56,6 +60,20 @@ pub struct ServeOptions {
     /// Where objects are kept.
     #[arg(long, env = "WATCHKEEP_BACKEND", value_enum, default_value_t = BackendKind::Memory)]
     pub backend: BackendKind,
+
+    /// Directory of the store of --backend rocksdb; made if there is none. One server at a time has it.
+    #[arg(long, env = "WATCHKEEP_DATA_DIR", value_name = "PATH")]
+    pub data_dir: Option<PathBuf>,
+
+    /// How many bytes of stored blocks --backend rocksdb keeps in memory, such as 256Mi. More saves reads
+    /// of what does not fit.
+    #[arg(long, env = "WATCHKEEP_BLOCK_CACHE_BYTES", value_name = "BYTES", default_value = "64Mi", value_parser = parse_bytes)]
+    pub block_cache_bytes: usize,
+
+    /// How many bytes of writes --backend rocksdb gathers in memory before they become files. More makes
+    /// fewer files, and a longer start after a kill.
+    #[arg(long, env = "WATCHKEEP_WRITE_BUFFER_BYTES", value_name = "BYTES", default_value = "64Mi", value_parser = parse_bytes)]
+    pub write_buffer_bytes: usize,
 
     /// File to write a kubeconfig for this server to, once it accepts requests. An existing one is
     /// replaced.
@@ -140,6 +158,12 @@ pub enum ConfigError {
          listen on 127.0.0.1, or pass --allow-anonymous-network-access"
     )]
     OpenToNetwork(SocketAddr),
+    /// The store on the disk has no place.
+    #[error("--backend rocksdb keeps objects on the disk: say where with --data-dir")]
+    NoDataDir,
+    /// The place is for a store that is not asked for.
+    #[error("--data-dir is for --backend rocksdb: with --backend memory nothing is kept")]
+    UnusedDataDir,
 }
 
 impl ServeOptions {
@@ -148,10 +172,13 @@ impl ServeOptions {
     /// # Errors
     /// [`ConfigError`] says which.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.listen.ip().is_loopback() || self.allow_anonymous_network_access {
-            Ok(())
-        } else {
-            Err(ConfigError::OpenToNetwork(self.listen))
+        if !self.listen.ip().is_loopback() && !self.allow_anonymous_network_access {
+            return Err(ConfigError::OpenToNetwork(self.listen));
+        }
+        match (self.backend, &self.data_dir) {
+            (BackendKind::Rocksdb, None) => Err(ConfigError::NoDataDir),
+            (BackendKind::Memory, Some(_)) => Err(ConfigError::UnusedDataDir),
+            _ => Ok(()),
         }
     }
 
@@ -179,6 +206,18 @@ impl ServeOptions {
             history_retention: self.history_retention,
             history_bytes_max: self.history_bytes,
             ..MemoryOptions::default()
+        }
+    }
+
+    /// The part for the RocksDB backend.
+    #[cfg(feature = "rocksdb")]
+    pub fn rocksdb(&self) -> RocksOptions {
+        RocksOptions {
+            history_retention: self.history_retention,
+            history_bytes_max: self.history_bytes as u64,
+            block_cache_bytes: self.block_cache_bytes,
+            write_buffer_bytes: self.write_buffer_bytes,
+            ..RocksOptions::new(self.data_dir.clone().unwrap_or_default())
         }
     }
 }
@@ -219,6 +258,14 @@ mod tests {
         let allowed = serve(&["--listen", "0.0.0.0:8001", "--allow-anonymous-network-access"]).unwrap();
         assert_eq!(allowed.check(), Ok(()));
         assert_eq!(serve(&["--listen", "[::1]:0"]).unwrap().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_store_on_the_disk_has_a_directory_and_one_in_memory_has_none() {
+        let check = |flags| serve(flags).unwrap().check();
+        assert_eq!(check(&["--backend", "rocksdb"]), Err(ConfigError::NoDataDir));
+        assert_eq!(check(&["--backend", "rocksdb", "--data-dir", "d"]), Ok(()));
+        assert_eq!(check(&["--data-dir", "d"]), Err(ConfigError::UnusedDataDir));
     }
 
     #[test]

@@ -39,10 +39,25 @@ fn run(options: &ServeOptions) -> Result<(), Failure> {
     outcome
 }
 
+/// Serves from an open store, and closes it.
 async fn serve(options: &ServeOptions) -> Result<(), Failure> {
-    let mut signals = Signals::catch()?;
+    let signals = Signals::catch()?;
+    let environment = Environment::system();
+    let backend = open(options, &environment)?;
+    let served = serve_from(options, backend.as_ref(), &environment, signals).await;
+    let closed = backend.close().await;
+    served?;
+    Ok(closed?)
+}
+
+async fn serve_from(
+    options: &ServeOptions,
+    backend: &dyn Backend,
+    environment: &Environment,
+    mut signals: Signals,
+) -> Result<(), Failure> {
     let (server, app) = tokio::select! {
-        started = start(options) => started?,
+        started = start(options, backend, environment) => started?,
         name = signals.next() => return Err(format!("stopped by {name} before it was ready").into()),
     };
     tokio::select! {
@@ -57,10 +72,12 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
 }
 
 /// Does everything up to the first request.
-async fn start(options: &ServeOptions) -> Result<(Server, Arc<App>), Failure> {
-    let environment = Environment::system();
-    let backend = open(options, &environment);
-    let app = Arc::new(App::new(backend.as_ref(), environment, options.event_ttl).await?);
+async fn start(
+    options: &ServeOptions,
+    backend: &dyn Backend,
+    environment: &Environment,
+) -> Result<(Server, Arc<App>), Failure> {
+    let app = Arc::new(App::new(backend, environment.clone(), options.event_ttl).await?);
     bootstrap::run(&app).await?;
     let server = Server::bind(options.server(), Arc::clone(&app)).await;
     let server = server.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
@@ -72,10 +89,24 @@ async fn start(options: &ServeOptions) -> Result<(Server, Arc<App>), Failure> {
     Ok((server.write_timeout(options.write_timeout).answering(options.service()), app))
 }
 
-fn open(options: &ServeOptions, environment: &Environment) -> Box<dyn Backend> {
+fn open(options: &ServeOptions, environment: &Environment) -> Result<Box<dyn Backend>, Failure> {
     match options.backend {
-        BackendKind::Memory => Box::new(MemoryBackend::new(options.memory(), environment.clone())),
+        BackendKind::Memory => Ok(Box::new(MemoryBackend::new(options.memory(), environment.clone()))),
+        BackendKind::Rocksdb => open_rocksdb(options, environment),
     }
+}
+
+#[cfg(feature = "rocksdb")]
+fn open_rocksdb(options: &ServeOptions, environment: &Environment) -> Result<Box<dyn Backend>, Failure> {
+    use watchkeep_storage::rocksdb::RocksBackend;
+    Ok(Box::new(RocksBackend::open(options.rocksdb(), environment.clone())?))
+}
+
+#[cfg(not(feature = "rocksdb"))]
+fn open_rocksdb(_: &ServeOptions, _: &Environment) -> Result<Box<dyn Backend>, Failure> {
+    Err("this binary was built without RocksDB: use make run BACKEND=rocksdb, or \
+         scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb"
+        .into())
 }
 
 /// Begins to stop at the first signal; returns the name of the second.

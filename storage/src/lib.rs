@@ -330,6 +330,8 @@ mod precondition;
 mod predicate;
 mod record;
 mod revision;
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
 mod schema;
 pub mod selector;
 mod status;

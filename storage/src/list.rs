@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::continue_token::{ContinueToken, TokenRevision};
 use crate::error::{CompactedDuring, Error};
-use crate::interface::{BoxFuture, Interface};
+use crate::interface::{BoxFuture, Freshness, Interface};
 use crate::key::Scope;
 use crate::predicate::Predicate;
 use crate::record::Record;
@@ -54,6 +54,15 @@ pub enum ReadAt {
     AtLeast(Revision),
     /// Exactly this revision.
     Exact(Revision),
+}
+
+impl From<Freshness> for ReadAt {
+    fn from(freshness: Freshness) -> Self {
+        match freshness {
+            Freshness::Latest => Self::Latest,
+            Freshness::AtLeast(revision) => Self::AtLeast(revision),
+        }
+    }
 }
 
 /// An open list.

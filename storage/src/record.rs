@@ -110,6 +110,21 @@ impl Value {
         Ok(Self { bytes, layout, attributes: Arc::new(attributes) })
     }
 
+    /// A value that was laid out before: for engines that keep layout and attributes beside the bytes.
+    /// `None` where the layout does not fit the bytes.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn laid_out(bytes: Bytes, layout: Layout, attributes: Attributes) -> Option<Self> {
+        let Layout { body, metadata_start, metadata_end, splice, .. } = layout;
+        let offsets = [0, body, metadata_start, splice, metadata_end, bytes.len()];
+        offsets.is_sorted().then(|| Self { bytes, layout, attributes: Arc::new(attributes) })
+    }
+
+    /// Where the parts of the bytes are.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
     /// The canonical bytes, without a resourceVersion.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -4,6 +4,7 @@
 //! Nothing here waits without a deadline, and nothing waits by sleeping.
 
 pub mod fixture;
+pub mod http;
 pub mod kubectl;
 pub mod process;
 pub mod scope;

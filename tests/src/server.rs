@@ -111,6 +111,11 @@ impl Server {
         self.process.stderr_so_far()
     }
 
+    /// Ends the server with SIGKILL: it gets no chance to finish anything.
+    pub fn kill(self) -> Result<ExitStatus, ServerError> {
+        Ok(self.process.kill()?)
+    }
+
     /// Asks the server to shut down with SIGTERM and tells how it ended.
     pub fn stop(self) -> Result<ExitStatus, ServerError> {
         Ok(self.process.stop(END_TIMEOUT)?)

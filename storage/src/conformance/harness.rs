@@ -56,7 +56,7 @@ pub struct Store {
     backend: Box<dyn Backend>,
     environment: Environment,
     /// Lives as long as the store: a temporary directory, a server.
-    _guard: Option<Box<dyn Any + Send>>,
+    guard: Option<Box<dyn Any + Send>>,
 }
 
 impl Clock {
@@ -80,13 +80,19 @@ impl Clock {
 impl Store {
     /// A store under test. `environment` is the one that the backend asks for the time.
     pub fn new(backend: impl Backend + 'static, environment: Environment) -> Self {
-        Self { backend: Box::new(backend), environment, _guard: None }
+        Self { backend: Box::new(backend), environment, guard: None }
     }
 
     /// Keeps something alive until the store is dropped.
     #[must_use]
     pub fn keeping(self, guard: impl Any + Send) -> Self {
-        Self { _guard: Some(Box::new(guard)), ..self }
+        Self { guard: Some(Box::new(guard)), ..self }
+    }
+
+    /// Closes the backend. What was kept alive for it goes on, for the backend that follows.
+    pub async fn stop(self) -> Option<Box<dyn Any + Send>> {
+        self.backend.close().await.unwrap();
+        self.guard
     }
 
     /// Pods, with `spec.nodeName` as a selectable field.

@@ -191,15 +191,6 @@ impl MemoryResource {
     }
 }
 
-impl From<Freshness> for ReadAt {
-    fn from(freshness: Freshness) -> Self {
-        match freshness {
-            Freshness::Latest => Self::Latest,
-            Freshness::AtLeast(revision) => Self::AtLeast(revision),
-        }
-    }
-}
-
 impl Interface for MemoryResource {
     fn prefix(&self) -> &ResourcePrefix {
         &self.prefix

@@ -1,0 +1,453 @@
+//! Group commit: one thread that decides and writes all commits of the store.
+//!
+//! ```text
+//!  futures ──▶ bounded queue ──▶ decide against the latest state ──▶ one batch, one sync of the log
+//!                                       ▲ (and the group so far)            │
+//!                                       │                                   ▼
+//!                                       └────────── acknowledge ◀── publish: state, watermark, wake-ups
+//! ```
+//!
+//! Who commits while a group is being synced is part of the next one, so the cost of a sync is shared by
+//! as many as wait for it. Nothing is visible before it is durable, nothing is acknowledged before it is
+//! visible. \[COMMIT-ORDERED\] \[COMMIT-VISIBLE\]
+//!
+//! After a failed write its outcome is unknown: its revisions are burnt, everybody in the group gets an
+//! error, and no further write is accepted until the store is opened again. Reads go on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Duration;
+
+use ::rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::codec::{self, Counters, Entry, Reader};
+use super::compact::{Marks, Trim};
+use super::keyspace::{
+    DEADLINES, HISTORY, LATEST, META, META_CLOSED, META_COMPACTED, META_RESERVED, META_RESOURCE, ResourceId,
+    VERSIONS, family,
+};
+use super::view::{Miss, Stored, View, engine_error};
+use crate::error::{CompactedDuring, Error};
+use crate::event::Event;
+use crate::interface::{Commit, Committed, Expect, Operation, Outcome};
+use crate::key::{Key, ResourcePrefix};
+use crate::record::Record;
+use crate::revision::Revision;
+use crate::schema::Schema;
+
+/// How many commits wait for the thread; more wait in their own futures.
+pub(super) const QUEUE_COMMITS_MAX: usize = 1024;
+/// How many commits share one sync at most.
+const GROUP_COMMITS_MAX: usize = 512;
+/// How many bytes of values share one sync at most, and then one more.
+const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How many events are given up between two groups.
+const TRIM_EVENTS_MAX: usize = 2 * GROUP_COMMITS_MAX;
+/// How many revisions are reserved at a time. Reserving is a few bytes in a batch that is written anyway;
+/// after a crash the rest of the block is never issued.
+pub(super) const BLOCK_REVISIONS: u64 = 1 << 20;
+
+/// What the thread is asked for.
+pub(super) enum Request {
+    /// A write.
+    Commit { reader: Arc<Reader>, commit: Commit, reply: Reply },
+    /// A resource, new or known.
+    Open { prefix: ResourcePrefix, schema: Arc<Schema>, reply: oneshot::Sender<Result<Arc<Reader>, Error>> },
+    /// A compaction.
+    Compact { revision: Revision, reply: oneshot::Sender<Result<(), Error>> },
+    /// A look at the clock: what has become too old, or is no longer pinned, goes.
+    Tick,
+}
+
+type Reply = oneshot::Sender<Result<Outcome, Error>>;
+
+/// The one writer of a store.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) db: Arc<DB>,
+    /// The revision that was issued last, published or burnt.
+    pub(super) issued: Revision,
+    /// No revision above it may be issued.
+    pub(super) reserved: Revision,
+    pub(super) marks: Marks,
+    pub(super) trim: Trim,
+}
+
+/// Commits that are written together.
+struct Group<'a> {
+    batch: WriteBatch,
+    now: Duration,
+    /// What the group has made of its keys so far.
+    written: HashMap<Key, Option<Stored>>,
+    counters: HashMap<ResourceId, Counters>,
+    events: Vec<(ResourceId, Arc<Event>)>,
+    db: &'a DB,
+    shared: &'a Shared,
+    latest: &'a ColumnFamily,
+    versions: &'a ColumnFamily,
+    history: &'a ColumnFamily,
+    deadlines: &'a ColumnFamily,
+    meta: &'a ColumnFamily,
+}
+
+/// Runs until the store is to be closed, and closes it when everything that was asked for is done.
+pub(super) fn run(mut writer: Writer, mut requests: mpsc::Receiver<Request>) -> Result<(), Error> {
+    loop {
+        // Acquire: what was asked for before the flag was set is in the queue.
+        let closing = writer.shared.closing.load(Ordering::Acquire);
+        if closing {
+            requests.close();
+        }
+        let first = match requests.try_recv() {
+            Ok(request) => request,
+            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) if closing => break,
+            Err(TryRecvError::Empty) if writer.trim(TRIM_EVENTS_MAX) => continue,
+            Err(TryRecvError::Empty) => match requests.blocking_recv() {
+                Some(request) => request,
+                None => break,
+            },
+        };
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        let mut bytes = 0;
+        while let Some(request) = next.take() {
+            match request {
+                Request::Commit { reader, commit, reply } => {
+                    bytes += commit_bytes(&commit);
+                    group.push((reader, commit, reply));
+                }
+                other => {
+                    writer.commit(std::mem::take(&mut group));
+                    writer.serve(other);
+                }
+            }
+            if group.len() < GROUP_COMMITS_MAX && bytes < GROUP_BYTES_MAX {
+                next = requests.try_recv().ok();
+            }
+        }
+        writer.commit(group);
+    }
+    writer.close()
+}
+
+fn commit_bytes(commit: &Commit) -> usize {
+    match &commit.operation {
+        Operation::Put { value, .. } => value.bytes().len(),
+        Operation::Delete => 0,
+    }
+}
+
+impl Writer {
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::Commit { .. } => {}
+            Request::Open { prefix, schema, reply } => {
+                let _ = reply.send(self.open_resource(prefix, schema));
+            }
+            Request::Compact { revision, reply } => {
+                // Whoever has dropped its future has accepted not to know.
+                let _ = reply.send(self.compact(revision));
+            }
+            Request::Tick => self.tick(),
+        }
+    }
+
+    fn commit(&mut self, commits: Vec<(Arc<Reader>, Commit, Reply)>) {
+        if commits.is_empty() {
+            return;
+        }
+        let mut replies = Vec::with_capacity(commits.len());
+        let written = self.decide_and_write(commits, &mut replies);
+        for (reply, decided) in replies {
+            // Whoever has dropped its future has accepted not to know.
+            let _ = reply.send(written.clone().and(decided));
+        }
+    }
+
+    fn decide_and_write(
+        &mut self,
+        commits: Vec<(Arc<Reader>, Commit, Reply)>,
+        replies: &mut Vec<(Reply, Result<Outcome, Error>)>,
+    ) -> Result<(), Error> {
+        let (db, shared) = (Arc::clone(&self.db), Arc::clone(&self.shared));
+        let group = self.check_accepting().and_then(|()| Group::new(&db, &shared));
+        let mut group = match group {
+            Ok(group) => group,
+            Err(error) => {
+                let refused = |(_, _, reply)| (reply, Err(error.clone()));
+                replies.extend(commits.into_iter().map(refused));
+                return Ok(());
+            }
+        };
+        for (reader, commit, reply) in commits {
+            let decided = self.decide(&mut group, &reader, commit);
+            replies.push((reply, decided));
+        }
+        self.write(&mut group).inspect_err(|error| self.refuse(error))
+    }
+
+    pub(super) fn check_accepting(&self) -> Result<(), Error> {
+        match &self.shared.state.lock().refusing {
+            Some(reason) => Err(Error::NotReady { reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Accepts no more writes.
+    pub(super) fn refuse(&self, error: &Error) {
+        tracing::error!(%error, "a write failed: no writes are accepted until the store is opened again");
+        self.shared.state.lock().refusing = Some(format!("a write failed, restart the server: {error}"));
+    }
+
+    /// Adds a commit to the group, if its expectation holds.
+    fn decide(
+        &mut self,
+        group: &mut Group<'_>,
+        reader: &Arc<Reader>,
+        commit: Commit,
+    ) -> Result<Outcome, Error> {
+        let Commit { key, expect, operation } = commit;
+        let stored = group.stored(reader, &key)?;
+        let current = stored.as_ref().map(|stored| Arc::clone(&stored.record));
+        if !holds(expect, current.as_deref()) || (current.is_none() && matches!(operation, Operation::Delete))
+        {
+            return Ok(Outcome::Conflict { current });
+        }
+        let revision = self.issued.next();
+        let stored = group.put(reader, key, revision, operation, stored.as_ref());
+        self.issued = revision;
+        Ok(Outcome::Committed(Committed { revision, record: stored, previous: current }))
+    }
+
+    /// Makes the group durable, then visible.
+    fn write(&mut self, group: &mut Group<'_>) -> Result<(), Error> {
+        if group.events.is_empty() {
+            return Ok(());
+        }
+        let meta = group.meta;
+        for (id, counters) in &group.counters {
+            group.batch.put_cf(meta, id.counters(), counters.write());
+        }
+        let bytes = group.events.iter().map(|(_, event)| Marks::event_bytes(event)).sum();
+        let events = group.events.len() as u64;
+        self.marks.add(&mut group.batch, meta, self.issued, group.now, (bytes, events));
+        let compacted = self.marks.outgrown(&mut group.batch, meta);
+        if let Some((compacted, _)) = compacted {
+            group.batch.put_cf(meta, META_COMPACTED, codec::numbers(&[compacted.get()]));
+        }
+        let block_ends = self.issued.get() + BLOCK_REVISIONS / 2;
+        if block_ends > self.reserved.get() {
+            self.reserved = Revision::new(self.issued.get() + BLOCK_REVISIONS);
+            group.batch.put_cf(meta, META_RESERVED, codec::numbers(&[self.reserved.get()]));
+        }
+        let batch = std::mem::take(&mut group.batch);
+        group.db.write_opt(batch, &synced()).map_err(engine_error)?;
+        self.publish(group, compacted);
+        if compacted.is_some() {
+            // The bound holds when the commit is acknowledged.
+            self.trim(TRIM_EVENTS_MAX);
+        }
+        Ok(())
+    }
+
+    fn publish(&self, group: &mut Group<'_>, compacted: Option<(Revision, u64)>) {
+        let mut wakers = Vec::new();
+        {
+            let mut state = self.shared.state.lock();
+            for (id, event) in group.events.drain(..) {
+                state.keyspace_mut(id).append(event);
+            }
+            for (id, counters) in &group.counters {
+                let keyspace = state.keyspace_mut(*id);
+                keyspace.counters = *counters;
+                wakers.extend(keyspace.take_wakers());
+            }
+            if let Some((compacted, events)) = compacted {
+                state.compacted = state.compacted.max(compacted);
+                state.early_compactions += events;
+            }
+            state.revision = self.issued;
+        }
+        self.shared.published.send_replace(self.issued);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The resource of a prefix. A new one gets the next number; that is durable with the first commit that
+    /// uses it.
+    fn open_resource(&mut self, prefix: ResourcePrefix, schema: Arc<Schema>) -> Result<Arc<Reader>, Error> {
+        // Nobody else adds resources, so the lock need not be held while the engine works.
+        let (known, next) = {
+            let state = self.shared.state.lock();
+            (state.find(&prefix)?, state.next_id())
+        };
+        if known.is_none() {
+            let key = [META_RESOURCE, prefix.as_str().as_bytes()].concat();
+            let number = codec::numbers(&[u64::from(next.0)]);
+            self.db.put_cf(family(&self.db, META)?, key, number).map_err(engine_error)?;
+        }
+        let mut state = self.shared.state.lock();
+        let id = known.unwrap_or_else(|| state.add(prefix, Counters::default()));
+        state.keyspace_mut(id).open(schema)
+    }
+
+    /// Moves the oldest readable revision up. History below it is given up by and by.
+    fn compact(&mut self, revision: Revision) -> Result<(), Error> {
+        self.check_accepting()?;
+        {
+            let state = self.shared.state.lock();
+            if revision < state.compacted {
+                let (oldest, during) = (state.compacted, CompactedDuring::Compact);
+                return Err(Error::Compacted { requested: revision, oldest, during });
+            }
+            state.check_reached(revision)?;
+        }
+        self.mark_compacted(revision)
+    }
+
+    /// Notes that nothing was lost, and gives the engine back.
+    fn close(self) -> Result<(), Error> {
+        let closed = self.check_accepting().and_then(|()| {
+            let mut batch = WriteBatch::default();
+            batch.put_cf(family(&self.db, META)?, META_CLOSED, codec::numbers(&[self.issued.get()]));
+            self.db.write_opt(batch, &synced()).map_err(engine_error)
+        });
+        self.shared.db.write().take();
+        let wakers = self.shared.state.lock().take_wakers();
+        wakers.into_iter().for_each(Waker::wake);
+        closed.inspect_err(|error| {
+            tracing::warn!(%error, "the store was not closed cleanly: it recovers when it is opened");
+        })
+    }
+}
+
+/// The write that an acknowledgement waits for.
+pub(super) fn synced() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
+}
+
+impl<'a> Group<'a> {
+    fn new(db: &'a DB, shared: &'a Shared) -> Result<Self, Error> {
+        Ok(Self {
+            batch: WriteBatch::default(),
+            now: shared.environment.unix_time(),
+            written: HashMap::new(),
+            counters: HashMap::new(),
+            events: Vec::new(),
+            db,
+            shared,
+            latest: family(db, LATEST)?,
+            versions: family(db, VERSIONS)?,
+            history: family(db, HISTORY)?,
+            deadlines: family(db, DEADLINES)?,
+            meta: family(db, META)?,
+        })
+    }
+
+    /// What is stored under a key, with what the group has made of it.
+    fn stored(&self, reader: &Reader, key: &Key) -> Result<Option<Stored>, Error> {
+        if let Some(written) = self.written.get(key) {
+            return Ok(written.clone());
+        }
+        let view = View::open(self.db, reader);
+        view.latest(reader.suffix(key.as_str())).map_err(Miss::into_error)
+    }
+
+    /// Adds a write; what it has stored.
+    fn put(
+        &mut self,
+        reader: &Arc<Reader>,
+        key: Key,
+        revision: Revision,
+        operation: Operation,
+        before: Option<&Stored>,
+    ) -> Option<Arc<Record>> {
+        let (id, suffix) = (reader.id, reader.suffix(key.as_str()).to_owned());
+        let stored = match operation {
+            Operation::Delete => None,
+            Operation::Put { value, ttl } => {
+                let deadline_millis = ttl.map_or(0, |ttl| millis_after(self.now, ttl));
+                Some(Stored {
+                    record: Arc::new(Record { key: key.clone(), value, revision }),
+                    deadline_millis,
+                })
+            }
+        };
+        let previous = before.map(|before| Arc::clone(&before.record));
+        let entry = Entry {
+            previous: previous.as_ref().map_or(Revision::ZERO, |record| record.revision),
+            deletion: stored.is_none(),
+            previous_bytes: u32::try_from(value_bytes(previous.as_ref())).unwrap_or(u32::MAX),
+            suffix,
+        };
+        self.write_entries(reader, revision, stored.as_ref(), before, &entry);
+        self.count(id, stored.as_ref().map(|stored| &stored.record), previous.as_ref());
+        let current = stored.as_ref().map(|stored| Arc::clone(&stored.record));
+        let event = Event { revision, key: key.clone(), current: current.clone(), previous };
+        self.events.push((id, Arc::new(event)));
+        self.written.insert(key, stored);
+        current
+    }
+
+    fn write_entries(
+        &mut self,
+        reader: &Reader,
+        revision: Revision,
+        stored: Option<&Stored>,
+        before: Option<&Stored>,
+        entry: &Entry,
+    ) {
+        let id = reader.id;
+        self.batch.put_cf(self.history, id.at(revision), entry.write());
+        if let Some(before) = before.filter(|before| before.deadline_millis > 0) {
+            // The last write decides. [TTL-DROPPED]
+            self.batch.delete_cf(self.deadlines, id.deadline(before.deadline_millis, before.record.revision));
+        }
+        let Some(Stored { record, deadline_millis }) = stored else {
+            self.batch.delete_cf(self.latest, id.latest(&entry.suffix));
+            return;
+        };
+        let (version, value_start) = codec::version(&record.value, &reader.schema);
+        let newest = codec::latest(revision, *deadline_millis, &version, value_start);
+        self.batch.put_cf(self.latest, id.latest(&entry.suffix), newest);
+        self.batch.put_cf(self.versions, id.at(revision), version);
+        if *deadline_millis > 0 {
+            self.batch.put_cf(self.deadlines, id.deadline(*deadline_millis, revision), &entry.suffix);
+        }
+    }
+
+    fn count(&mut self, id: ResourceId, current: Option<&Arc<Record>>, previous: Option<&Arc<Record>>) {
+        let published = || self.shared.state.lock().keyspace(id).counters;
+        let counters = self.counters.entry(id).or_insert_with(published);
+        counters.objects += u64::from(current.is_some());
+        counters.objects = counters.objects.saturating_sub(u64::from(previous.is_some()));
+        counters.value_bytes += value_bytes(current);
+        counters.value_bytes = counters.value_bytes.saturating_sub(value_bytes(previous));
+        counters.history_events += 1;
+        counters.history_bytes += value_bytes(previous);
+    }
+}
+
+fn holds(expect: Expect, stored: Option<&Record>) -> bool {
+    match expect {
+        Expect::Absent => stored.is_none(),
+        Expect::Revision(revision) => stored.is_some_and(|record| record.revision == revision),
+    }
+}
+
+fn value_bytes(record: Option<&Arc<Record>>) -> u64 {
+    record.map_or(0, |record| record.value.bytes().len() as u64)
+}
+
+/// The Unix time in milliseconds at which `ttl` has passed, rounded up. \[TTL-LOWER-BOUND\]
+fn millis_after(now: Duration, ttl: Duration) -> u64 {
+    let deadline = now.saturating_add(ttl).saturating_add(Duration::from_nanos(999_999));
+    u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,401 @@
+//! The RocksDB backend: durable on one disk, with nothing else to run.
+//!
+//! A commit is acknowledged when it is on the disk. One thread writes (`commit`): it takes what waits,
+//! decides it against the latest state, writes one batch, syncs the log once, publishes, and then
+//! acknowledges; so a sync is paid for by everybody who waited for it. Readers never wait for it.
+//!
+//! ```text
+//!        commit ──▶ queue ──▶ the writer ──▶ batch + sync ──▶ State ──▶ acknowledgement
+//!                                                │               │
+//!   get, list: a revision, and views of          ▼               ▼
+//!   the column families, page by page ◀── latest · versions   the newest events
+//!   watch: a place, and ◀──────────────── history               in memory ──▶ watches that keep up
+//! ```
+//!
+//! What lies where:
+//!
+//! - **latest** is the state, in the order of keys: a list is one scan of it, whatever happened before.
+//! - **history** is what each commit changed, in the order of (resource, revision), without the values: a
+//!   watch reads what it returns, and what is given up goes as a range.
+//! - **versions** are the values by the commit that wrote them. Large ones stand only here, small ones in
+//!   `latest` too (`codec`): writing a large value twice would halve the rate, and reading a small one from
+//!   elsewhere would cost more than its bytes.
+//! - **deadlines** are what is to expire, in the order of time.
+//!
+//! A read at a revision undoes: it is the latest state, where every key that changed since is what the
+//! first change after the revision replaced (`history`, `scan`). So lists of the latest state and of old
+//! revisions are one code, an open list holds a revision instead of a snapshot of the engine, and while it
+//! is open a pin (`state`) keeps the history that it has to undo.
+//!
+//! What is published lives in `state` under one lock, and can all be had from the disk again. The byte
+//! layout is drawn in `keyspace` (keys) and `codec` (values). **It is format version 0 and not frozen**: it
+//! becomes version 1, which every later build opens, when a benchmark has shown what it costs after a
+//! million updates. Until then a store of one build may be refused by the next.
+//!
+//! # What durable means here
+//! An acknowledged write survives the death of the process and of the machine, as far as the disk keeps
+//! what it has confirmed with fdatasync. Its revision is never issued again: revisions are reserved in
+//! blocks, and after anything but a clean close they go on after the block (`open`). After a failed write
+//! its outcome is unknown, and no further write is accepted until the store is opened again; reads go on.
+
+mod codec;
+mod commit;
+mod compact;
+mod history;
+mod keyspace;
+mod list;
+mod open;
+mod options;
+mod scan;
+mod state;
+mod ttl;
+mod view;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle as Thread;
+
+use ::rocksdb::DB;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{mpsc, oneshot, watch as watermark};
+use tokio::task::{JoinError, JoinHandle};
+
+use self::codec::Reader;
+use self::commit::{QUEUE_COMMITS_MAX, Request, Writer};
+use self::compact::Trim;
+use self::list::{Pin, ScanCursor};
+pub use self::open::OpenError;
+use self::open::Opened;
+pub use self::options::RocksOptions;
+use self::scan::Scan;
+use self::state::State;
+use self::view::{Miss, Stored, View};
+use self::watch::{HistoryWatch, Initial};
+use crate::environment::Environment;
+use crate::error::{CompactedDuring, Error, OBJECT_BYTES_MAX};
+use crate::interface::{Backend, BoxFuture, Commit, Found, Freshness, Interface, Operation, Outcome, Stats};
+use crate::key::{Key, ResourcePrefix};
+use crate::list::{ListRequest, Listing};
+use crate::revision::Revision;
+use crate::schema::Schema;
+use crate::watch::{WatchRequest, WatchStart, Watcher};
+
+/// A store in a directory. It is open until it is closed, or until nobody has it, a resource, a list or a
+/// watch of it any more. Closing does what was asked for before and refuses what comes later. When [`Backend::close`] has returned, and the last read under way has ended, the directory is free.
+pub struct RocksBackend {
+    shared: Arc<Shared>,
+    user: Arc<User>,
+    writer: Mutex<Option<Thread<Result<(), Error>>>>,
+}
+
+/// What the backend, its resources and its watches share.
+struct Shared {
+    /// The engine; `None` when the store is closed.
+    db: RwLock<Option<Arc<DB>>>,
+    state: Mutex<State>,
+    /// The published revision, for who waits for it.
+    published: watermark::Sender<Revision>,
+    /// The queue of the writer; `None` when the store is closed.
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    /// Tells the writer to finish.
+    closing: AtomicBool,
+    options: RocksOptions,
+    environment: Environment,
+    /// Names the watches. Relaxed: only uniqueness matters.
+    watchers: AtomicU64,
+}
+
+/// Who keeps the store open: its writer and its tasks do not. The last one closes it, without waiting.
+struct User {
+    shared: Arc<Shared>,
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.shared.start_closing();
+    }
+}
+
+/// One resource of a [`RocksBackend`].
+struct RocksResource {
+    shared: Arc<Shared>,
+    user: Arc<User>,
+    reader: Arc<Reader>,
+}
+
+impl RocksBackend {
+    /// Opens the store of a directory, or makes it; and starts its thread, and the task that expires.
+    ///
+    /// Blocks while the engine replays its log: for as long as writing that took.
+    ///
+    /// # Errors
+    /// [`OpenError`], each with what to do. Nothing was changed.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn open(options: RocksOptions, environment: Environment) -> Result<Self, OpenError> {
+        let Opened { db, state, reserved, marks } = open::open(&options, &environment)?;
+        let db = Arc::new(db);
+        let (requests, queue) = mpsc::channel(QUEUE_COMMITS_MAX);
+        let issued = state.revision;
+        let shared = Arc::new(Shared {
+            db: RwLock::new(Some(Arc::clone(&db))),
+            published: watermark::Sender::new(issued),
+            state: Mutex::new(state),
+            requests: Mutex::new(Some(requests)),
+            closing: AtomicBool::new(false),
+            options,
+            environment,
+            watchers: AtomicU64::new(0),
+        });
+        let writer =
+            Writer { shared: Arc::clone(&shared), db, issued, reserved, marks, trim: Trim::default() };
+        let thread = std::thread::Builder::new().name("watchkeep-commit".to_owned());
+        let thread = thread.spawn(move || commit::run(writer, queue));
+        let thread = thread
+            .map_err(|error| OpenError::Directory { directory: shared.options.directory.clone(), error })?;
+        let environment = shared.environment.clone();
+        shared.environment.spawn(ttl::run(Arc::downgrade(&shared), environment));
+        let user = Arc::new(User { shared: Arc::clone(&shared) });
+        Ok(Self { shared, user, writer: Mutex::new(Some(thread)) })
+    }
+}
+
+impl Backend for RocksBackend {
+    fn resource(
+        &self,
+        prefix: ResourcePrefix,
+        schema: Arc<Schema>,
+    ) -> BoxFuture<'_, Result<Arc<dyn Interface>, Error>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let queue = self.shared.queue()?;
+            queue.send(Request::Open { prefix, schema, reply }).await.map_err(|_| closed())?;
+            let reader = answer.await.map_err(|_| closed())??;
+            let (shared, user) = (Arc::clone(&self.shared), Arc::clone(&self.user));
+            Ok(Arc::new(RocksResource { shared, user, reader }) as Arc<dyn Interface>)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.shared.start_closing();
+            let Some(writer) = self.writer.lock().take() else { return Ok(()) };
+            let panicked =
+                |_| Err(Error::Internal { reason: "the thread that commits has panicked".to_owned() });
+            joined(tokio::task::spawn_blocking(move || writer.join().unwrap_or_else(panicked)).await)
+        })
+    }
+}
+
+fn closed() -> Error {
+    Error::NotReady { reason: "the store is closed".to_owned() }
+}
+
+impl Shared {
+    fn db(&self) -> Result<Arc<DB>, Error> {
+        self.db.read().clone().ok_or_else(closed)
+    }
+
+    fn closed(&self) -> Option<Error> {
+        self.db.read().is_none().then(closed)
+    }
+
+    /// Has the writer finish: it does what was asked for before, and closes the store.
+    fn start_closing(&self) {
+        self.closing.store(true, Ordering::Release);
+        if let Some(requests) = self.requests.lock().take() {
+            // Wakes the writer. A queue without room needs no waking.
+            let _ = requests.try_send(Request::Tick);
+        }
+    }
+
+    fn queue(&self) -> Result<mpsc::Sender<Request>, Error> {
+        self.requests.lock().clone().ok_or_else(closed)
+    }
+
+    /// Has a commit written. \[CANCEL-COMMIT\]
+    async fn commit(&self, reader: Arc<Reader>, commit: Commit) -> Result<Outcome, Error> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue()?;
+        queue.send(Request::Commit { reader, commit, reply }).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| Error::Internal { reason: "the thread that commits is gone".to_owned() })?
+    }
+}
+
+/// Starts a read on a thread that may block.
+fn start_blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    read: impl FnOnce(&DB) -> Result<T, Error> + Send + 'static,
+) -> JoinHandle<Result<T, Error>> {
+    let db = shared.db();
+    tokio::task::spawn_blocking(move || read(&*db?))
+}
+
+/// What a read on such a thread gave.
+fn joined<T>(joined: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {
+    joined.unwrap_or_else(|error| Err(Error::Internal { reason: format!("a read ended: {error}") }))
+}
+
+/// Reads on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    read: impl FnOnce(&DB) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    joined(start_blocking(shared, read).await)
+}
+
+impl RocksResource {
+    /// The latest state of a key: from memory at once, from the disk on a thread that may block.
+    async fn latest(&self, key: &Key) -> Result<Option<Stored>, Error> {
+        let suffix = self.reader.suffix(key.as_str());
+        {
+            let db = self.shared.db()?;
+            match View::in_memory(&db, &self.reader).latest(suffix) {
+                Err(Miss::OnDisk) => {}
+                found => return found.map_err(Miss::into_error),
+            }
+        }
+        let (reader, suffix) = (Arc::clone(&self.reader), suffix.to_owned());
+        let read = move |db: &DB| View::open(db, &reader).latest(&suffix).map_err(Miss::into_error);
+        blocking(&self.shared, read).await
+    }
+
+    async fn read(&self, key: Key, freshness: Freshness) -> Result<Found, Error> {
+        let revision = self.shared.state.lock().read_at(freshness.into())?;
+        let record = self.latest(&key).await?.map(|stored| stored.record);
+        let written = record.as_ref().map_or(revision, |record| record.revision);
+        if written > revision {
+            // It is durable, and about to be published: whoever sees it shall find it everywhere.
+            let mut published = self.shared.published.subscribe();
+            published.wait_for(|published| *published >= written).await.map_err(|_| closed())?;
+        }
+        Ok(Found { record, revision: revision.max(written) })
+    }
+
+    fn scan(&self, scope: &crate::key::Scope, revision: Revision, start: Option<&str>) -> Scan {
+        Scan::new(self.reader.id, self.reader.prefix.as_str(), scope, revision, start)
+    }
+
+    async fn open_list(&self, request: ListRequest) -> Result<Listing, Error> {
+        let ListRequest { scope, at, start, limit, predicate } = request;
+        let shared = &self.shared;
+        let pin = Pin::new(shared, at)?;
+        let revision = pin.revision();
+        let scan = self.scan(&scope, revision, start.as_deref());
+        let continuation = match limit {
+            Some(limit) => {
+                let continuation = list::continuation(shared, &self.reader, scan.clone(), &predicate, limit);
+                pin.checked(continuation.await)?
+            }
+            None => None,
+        };
+        let cursor =
+            ScanCursor::new(Arc::clone(&self.user), pin, Arc::clone(&self.reader), scan, predicate, limit);
+        Ok(Listing { revision, continuation, cursor: Box::new(cursor) })
+    }
+
+    fn open_watch(&self, request: WatchRequest) -> Result<Watcher, Error> {
+        let WatchRequest { scope, start, predicate, progress } = request;
+        let shared = &self.shared;
+        let (position, initial) = match start {
+            WatchStart::After(revision) => {
+                shared.state.lock().check_kept(revision, CompactedDuring::Watch)?;
+                (revision, None)
+            }
+            WatchStart::Now => (shared.state.lock().revision, None),
+            WatchStart::Initial { freshness, bookmark } => {
+                let pin = Pin::new(shared, freshness.into())?;
+                let revision = pin.revision();
+                (revision, Some(Initial::new(self.scan(&scope, revision, None), bookmark, pin)))
+            }
+        };
+        let progress_requests = shared.state.lock().keyspace(self.reader.id).progress_requests;
+        Ok(Watcher::new(HistoryWatch {
+            shared: Arc::clone(shared),
+            _user: Arc::clone(&self.user),
+            reader: Arc::clone(&self.reader),
+            watcher: shared.watchers.fetch_add(1, Ordering::Relaxed),
+            scope,
+            predicate,
+            initial,
+            reading: None,
+            taken: [].into(),
+            position,
+            progress_answered: progress.then_some(progress_requests),
+        }))
+    }
+}
+
+impl Interface for RocksResource {
+    fn prefix(&self) -> &ResourcePrefix {
+        &self.reader.prefix
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.reader.schema
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
+        Box::pin(async move {
+            if let Operation::Put { value, .. } = &commit.operation
+                && value.bytes().len() > OBJECT_BYTES_MAX
+            {
+                return Err(Error::ObjectTooLarge { key: commit.key, bytes: value.bytes().len() });
+            }
+            self.shared.commit(Arc::clone(&self.reader), commit).await
+        })
+    }
+
+    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
+        Box::pin(self.read(key.clone(), freshness))
+    }
+
+    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
+        Box::pin(self.open_list(request))
+    }
+
+    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
+        Box::pin(async move { self.open_watch(request) })
+    }
+
+    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
+        Box::pin(async move { Ok(self.shared.state.lock().revision) })
+    }
+
+    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            watch::request_progress(&self.shared, self.reader.id);
+            Ok(())
+        })
+    }
+
+    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let queue = self.shared.queue()?;
+            queue.send(Request::Compact { revision, reply }).await.map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        })
+    }
+
+    fn compacted_revision(&self) -> Revision {
+        self.shared.state.lock().compacted
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
+        Box::pin(async move {
+            let state = self.shared.state.lock();
+            Ok(state.keyspace(self.reader.id).counters.stats(state.early_compactions))
+        })
+    }
+
+    fn readiness(&self) -> Result<(), Error> {
+        match (&self.shared.state.lock().refusing, self.shared.closed()) {
+            (_, Some(closed)) => Err(closed),
+            (Some(reason), None) => Err(Error::NotReady { reason: reason.clone() }),
+            (None, None) => Ok(()),
+        }
+    }
+}

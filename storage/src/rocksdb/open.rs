@@ -1,0 +1,277 @@
+//! Opening a store: who may, what it finds, and where revisions go on.
+//!
+//! Before anything is changed: the directory is one of this format, and nobody else has it open. After a
+//! clean close revisions go on where they were. After anything else the store may have lost what was
+//! never synced, and somebody may have seen the revisions of that: so they go on after the block that was
+//! reserved, and what lies between is a gap, which is answered like compacted history.
+//! \[REVISION-MONOTONIC\]
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode,
+    LogLevel, Options, WriteBatch,
+};
+
+use super::codec::{self, Counters, Reader};
+use super::commit::{BLOCK_REVISIONS, synced};
+use super::compact::Marks;
+use super::keyspace::{
+    FAMILIES, FORMAT, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK, META_RESERVED,
+    META_RESOURCE, family, meta_at, revision_of,
+};
+use super::options::RocksOptions;
+use super::state::State;
+use super::view::{View, engine_error};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::key::ResourcePrefix;
+use crate::revision::Revision;
+
+/// The file that tells the format, beside the engine's own directory.
+const FORMAT_FILE: &str = "format";
+const ENGINE_DIRECTORY: &str = "db";
+
+/// Why a store cannot be opened; each says in one line what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory is in use.
+    #[error("{} is in use by another process: stop it, or choose another directory", .0.display())]
+    InUse(PathBuf),
+    /// The directory holds something else.
+    #[error("{} is not empty and holds no store: choose another directory", .0.display())]
+    NotAStore(PathBuf),
+    /// A later build made the store.
+    #[error("{} has format {found}, and this build reads format {FORMAT}: use the build that made it", directory.display())]
+    Format {
+        /// The directory.
+        directory: PathBuf,
+        /// The format of the store.
+        found: String,
+    },
+    /// The directory cannot be read or written.
+    #[error("{}: {error}: make it readable and writable, or choose another directory", directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The engine refuses what it finds.
+    #[error("{}: {reason}", directory.display())]
+    Engine {
+        /// The directory.
+        directory: PathBuf,
+        /// What the engine said.
+        reason: String,
+    },
+}
+
+/// An open store.
+pub(super) struct Opened {
+    pub(super) db: DB,
+    pub(super) state: State,
+    pub(super) reserved: Revision,
+    pub(super) marks: Marks,
+}
+
+/// Opens the store of a directory, or makes it.
+pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<Opened, OpenError> {
+    let directory = &options.directory;
+    check_directory(directory)?;
+    let engine = directory.join(ENGINE_DIRECTORY);
+    let (general, per_family) = engine_options(options);
+    let families = FAMILIES.iter().map(|name| ColumnFamilyDescriptor::new(*name, per_family.clone()));
+    let db =
+        DB::open_cf_descriptors(&general, &engine, families).map_err(|error| refused(directory, error))?;
+    let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
+    recover(db, options, environment).map_err(failed)
+}
+
+fn refused(directory: &Path, error: ::rocksdb::Error) -> OpenError {
+    let reason = error.into_string();
+    // The one lock of the engine: of another process, or of another store in this one.
+    if reason.contains("While lock file") || reason.contains("lock hold by current process") {
+        return OpenError::InUse(directory.to_owned());
+    }
+    OpenError::Engine { directory: directory.to_owned(), reason: reason.replace('\n', " ") }
+}
+
+/// Checks the format of a directory, and makes the directory if there is none.
+fn check_directory(directory: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::Directory { directory: directory.to_owned(), error };
+    match fs::read_to_string(directory.join(FORMAT_FILE)) {
+        Ok(found) if found.trim() == FORMAT.to_string() => return Ok(()),
+        Ok(found) => {
+            let found = found.trim().chars().take(40).collect();
+            return Err(OpenError::Format { directory: directory.to_owned(), found });
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    fs::create_dir_all(directory).map_err(failed)?;
+    let foreign = fs::read_dir(directory).map_err(failed)?.flatten();
+    // Half of a format file is what a crash in the next lines leaves.
+    if foreign.map(|entry| entry.file_name()).any(|name| name != NEW_FORMAT_FILE) {
+        return Err(OpenError::NotAStore(directory.to_owned()));
+    }
+    write_format(directory).map_err(failed)
+}
+
+const NEW_FORMAT_FILE: &str = "format.new";
+
+/// Whole and durable, or not at all.
+fn write_format(directory: &Path) -> std::io::Result<()> {
+    let new = directory.join(NEW_FORMAT_FILE);
+    let mut file = fs::File::create(&new)?;
+    writeln!(file, "{FORMAT}")?;
+    file.sync_all()?;
+    fs::rename(&new, directory.join(FORMAT_FILE))?;
+    fs::File::open(directory)?.sync_all()
+}
+
+/// The options of the engine as a whole, and of each column family.
+fn engine_options(options: &RocksOptions) -> (Options, Options) {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&Cache::new_lru_cache(options.block_cache_bytes));
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks.set_bloom_filter(10.0, false);
+    let mut family = Options::default();
+    family.set_block_based_table_factory(&blocks);
+    family.set_compression_type(DBCompressionType::Lz4);
+    family.set_level_compaction_dynamic_level_bytes(true);
+    family.set_write_buffer_size(options.write_buffer_bytes / 2);
+
+    let mut general = family.clone();
+    general.create_if_missing(true);
+    general.create_missing_column_families(true);
+    general.set_db_write_buffer_size(options.write_buffer_bytes);
+    general.set_max_total_wal_size(4 * options.write_buffer_bytes as u64);
+    general.set_max_background_jobs(2);
+    // A torn end of the log is what a loss of power leaves: everything before it counts.
+    general.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    general.set_paranoid_checks(true);
+    general.set_keep_log_file_num(2);
+    general.set_max_log_file_size(4 << 20);
+    general.set_log_level(LogLevel::Warn);
+    general.set_stats_dump_period_sec(0);
+    general.set_stats_persist_period_sec(0);
+    (general, family)
+}
+
+/// What `meta` tells of a store.
+#[derive(Default)]
+struct Found {
+    format: Option<u64>,
+    reserved: Option<Revision>,
+    closed: Option<Revision>,
+    compacted: Revision,
+    gaps: Vec<(Revision, Revision)>,
+    marks: Vec<(Revision, [u64; 3])>,
+    /// By their numbers.
+    resources: Vec<(u64, ResourcePrefix)>,
+}
+
+fn read_meta(db: &DB) -> Result<Found, Error> {
+    let mut found = Found::default();
+    for item in db.iterator_cf(family(db, META)?, IteratorMode::Start) {
+        let (key, value) = item.map_err(engine_error)?;
+        let number = codec::read_number(&value);
+        let at = revision_of(&key).unwrap_or_default();
+        match &*key {
+            META_FORMAT => found.format = number,
+            META_RESERVED => found.reserved = number.map(Revision::new),
+            META_CLOSED => found.closed = number.map(Revision::new),
+            META_COMPACTED => found.compacted = Revision::new(number.unwrap_or_default()),
+            key if key.starts_with(META_GAP) => {
+                found.gaps.push((Revision::new(number.unwrap_or_default()), at));
+            }
+            key if key.starts_with(META_MARK) => {
+                found.marks.push((at, codec::read_mark(&value).unwrap_or_default()));
+            }
+            key if key.starts_with(META_RESOURCE) => {
+                let prefix = key.get(META_RESOURCE.len()..).unwrap_or_default();
+                let prefix = ResourcePrefix::new(&String::from_utf8_lossy(prefix))?;
+                found.resources.push((number.unwrap_or_default(), prefix));
+            }
+            _ => {}
+        }
+    }
+    found.resources.sort_by_key(|(number, _)| *number);
+    Ok(found)
+}
+
+fn recover(db: DB, options: &RocksOptions, environment: &Environment) -> Result<Opened, Error> {
+    let mut found = read_meta(&db)?;
+    if found.format.is_some_and(|format| format != u64::from(FORMAT)) {
+        return Err(Error::Internal { reason: "the engine's directory has another format".to_owned() });
+    }
+    let resources = read_resources(&db, &found)?;
+    let mut batch = WriteBatch::default();
+    let meta = family(&db, META)?;
+    let (revision, reserved) = match (found.reserved, found.closed) {
+        (None, _) => {
+            let micros = u64::try_from(environment.unix_time().as_micros()).unwrap_or(u64::MAX);
+            let first = Revision::new(options.first_revision.map_or(micros, Revision::get).max(1));
+            // Revisions below are another store's: they cannot be read.
+            found.compacted = first;
+            batch.put_cf(meta, META_FORMAT, codec::numbers(&[u64::from(FORMAT)]));
+            batch.put_cf(meta, META_COMPACTED, codec::numbers(&[first.get()]));
+            (first, Revision::new(first.get() + BLOCK_REVISIONS))
+        }
+        (Some(reserved), Some(closed)) => {
+            (closed, reserved.max(Revision::new(closed.get() + BLOCK_REVISIONS)))
+        }
+        (Some(reserved), None) => {
+            let resumed = reserved.next();
+            let last = newest(&db, &found, &resources)?;
+            found.gaps.push((last, resumed));
+            batch.put_cf(meta, meta_at(META_GAP, resumed), codec::numbers(&[last.get()]));
+            tracing::info!(%last, revision = %resumed, "the store was not closed: revisions go on after a gap");
+            (resumed, Revision::new(resumed.get() + BLOCK_REVISIONS))
+        }
+    };
+    batch.put_cf(meta, META_RESERVED, codec::numbers(&[reserved.get()]));
+    batch.delete_cf(meta, META_CLOSED);
+    db.write_opt(batch, &synced()).map_err(engine_error)?;
+
+    let mut marks = Marks::new(options.history_bytes_max, found.marks);
+    let mut batch = WriteBatch::default();
+    let counters = resources.iter().map(|(_, counters)| counters);
+    marks.add_unmarked(&mut batch, meta, revision, environment.unix_time(), counters);
+    db.write(batch).map_err(engine_error)?;
+    let mut state = State::new(revision, found.compacted, found.gaps);
+    for (prefix, counters) in resources {
+        state.add(prefix, counters);
+    }
+    Ok(Opened { db, state, reserved, marks })
+}
+
+fn read_resources(db: &DB, found: &Found) -> Result<Vec<(ResourcePrefix, Counters)>, Error> {
+    let mut resources = Vec::new();
+    for (position, (number, prefix)) in found.resources.iter().enumerate() {
+        if *number != position as u64 {
+            return Err(Error::Internal { reason: format!("the resource {prefix} has the number {number}") });
+        }
+        let id = super::keyspace::ResourceId(u32::try_from(position).unwrap_or(u32::MAX));
+        let reader = Reader { id, prefix: prefix.clone(), schema: Arc::default() };
+        resources.push((prefix.clone(), View::open(db, &reader).counters()?));
+    }
+    Ok(resources)
+}
+
+/// The newest revision that the store knows: of its history, or of where that begins.
+fn newest(db: &DB, found: &Found, resources: &[(ResourcePrefix, Counters)]) -> Result<Revision, Error> {
+    let gaps = found.gaps.iter().map(|(_, until)| *until);
+    let mut newest = gaps.chain([found.compacted]).max().unwrap_or_default();
+    for (position, (prefix, counters)) in resources.iter().enumerate() {
+        let id = super::keyspace::ResourceId(u32::try_from(position).unwrap_or(u32::MAX));
+        let reader = Reader { id, prefix: prefix.clone(), schema: Arc::default() };
+        newest = newest.max(counters.dropped).max(View::open(db, &reader).newest_event()?);
+    }
+    Ok(newest)
+}

@@ -1,0 +1,192 @@
+//! The store as of one moment: a snapshot of the engine, and the reads that are made in it.
+//!
+//! A view blocks on the disk, unless it was opened to look at memory only. It lives for one step of an
+//! operation: what has to last for longer is a revision, and the pin that keeps its history.
+
+use std::sync::Arc;
+
+use ::rocksdb::{DB, DBPinnableSlice, ErrorKind, ReadOptions, ReadTier, Snapshot};
+
+use super::codec::{Counters, Latest, Reader};
+use super::keyspace::{HISTORY, LATEST, META, VERSIONS, family, revision_of, suffix_of};
+use crate::error::Error;
+use crate::record::Record;
+use crate::revision::Revision;
+
+/// The reads of one resource at one moment.
+pub(super) struct View<'a> {
+    db: &'a DB,
+    snapshot: Snapshot<'a>,
+    pub(super) reader: &'a Reader,
+    memory_only: bool,
+}
+
+/// A record and when it expires.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) record: Arc<Record>,
+    /// Zero for never.
+    pub(super) deadline_millis: u64,
+}
+
+/// Why a view has no answer.
+#[derive(Debug)]
+pub(super) enum Miss {
+    /// The answer is on the disk, where this view does not look.
+    OnDisk,
+    /// There is none.
+    Error(Error),
+}
+
+impl From<Error> for Miss {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Miss {
+    /// The error of a view that looks at the disk.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::OnDisk => Error::Internal { reason: "the engine did not look at its disk".to_owned() },
+            Self::Error(error) => error,
+        }
+    }
+}
+
+/// What the engine says, in the words of the contract.
+pub(super) fn engine_error(error: ::rocksdb::Error) -> Error {
+    let reason = error.into_string();
+    Error::Internal { reason: reason.lines().collect::<Vec<_>>().join(" ") }
+}
+
+fn missed(error: ::rocksdb::Error) -> Miss {
+    match error.kind() {
+        ErrorKind::Incomplete => Miss::OnDisk,
+        _ => Miss::Error(engine_error(error)),
+    }
+}
+
+impl<'a> View<'a> {
+    /// The resource as it is now.
+    pub(super) fn open(db: &'a DB, reader: &'a Reader) -> Self {
+        Self { db, snapshot: db.snapshot(), reader, memory_only: false }
+    }
+
+    /// As [`View::open`], for a look that must not block: what is not in memory is [`Miss::OnDisk`].
+    pub(super) fn in_memory(db: &'a DB, reader: &'a Reader) -> Self {
+        Self { memory_only: true, ..Self::open(db, reader) }
+    }
+
+    fn get(&self, name: &str, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, Miss> {
+        let mut options = ReadOptions::default();
+        if self.memory_only {
+            options.set_read_tier(ReadTier::BlockCache);
+        }
+        self.snapshot.get_pinned_cf_opt(family(self.db, name)?, key, options).map_err(missed)
+    }
+
+    /// The latest state of a key.
+    pub(super) fn latest(&self, suffix: &str) -> Result<Option<Stored>, Miss> {
+        let Some(bytes) = self.get(LATEST, &self.reader.id.latest(suffix))? else { return Ok(None) };
+        let entry = self.entry(suffix, &bytes)?;
+        let record = Arc::new(self.record(suffix, &entry)?);
+        Ok(Some(Stored { record, deadline_millis: entry.deadline_millis }))
+    }
+
+    /// Reads an entry of `latest`.
+    pub(super) fn entry<'b>(&self, suffix: &str, bytes: &'b [u8]) -> Result<Latest<'b>, Error> {
+        let corrupt = || Error::Corrupt {
+            key: self.reader.key(suffix),
+            revision: None,
+            reason: "its entry is cut off".to_owned(),
+        };
+        Latest::read(bytes).ok_or_else(corrupt)
+    }
+
+    /// The record of an entry of `latest`.
+    pub(super) fn record(&self, suffix: &str, entry: &Latest<'_>) -> Result<Record, Miss> {
+        match entry.inline_version() {
+            Some(version) => Ok(self.reader.record(suffix, entry.revision, version)?),
+            None => self.version(suffix, entry.revision),
+        }
+    }
+
+    /// The record that a commit wrote.
+    pub(super) fn version(&self, suffix: &str, revision: Revision) -> Result<Record, Miss> {
+        match self.get(VERSIONS, &self.reader.id.at(revision))? {
+            Some(version) => Ok(self.reader.record(suffix, revision, &version)?),
+            None => Err(Miss::Error(Error::Corrupt {
+                key: self.reader.key(suffix),
+                revision: Some(revision),
+                reason: format!("the value of its revision {revision} is missing"),
+            })),
+        }
+    }
+
+    /// The counts of the resource.
+    pub(super) fn counters(&self) -> Result<Counters, Error> {
+        let bytes = self.get(META, &self.reader.id.counters()).map_err(Miss::into_error)?;
+        let corrupt =
+            || Error::Internal { reason: format!("the counters of {} are cut off", self.reader.prefix) };
+        let Some(bytes) = bytes else { return Ok(Counters::default()) };
+        Counters::read(&bytes).ok_or_else(corrupt)
+    }
+
+    /// Shows the entries of `latest` from `lower` on and below `upper` to `visit`, in the order of their
+    /// keys, until it returns false or fails.
+    pub(super) fn walk_latest(
+        &self,
+        lower: &[u8],
+        upper: &[u8],
+        mut visit: impl FnMut(&str, &[u8]) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        self.walk(LATEST, lower, upper, |key, value| {
+            let corrupt =
+                || Error::Internal { reason: format!("{} has a key that is no text", self.reader.prefix) };
+            visit(suffix_of(key).ok_or_else(corrupt)?, value)
+        })
+    }
+
+    /// As [`View::walk_latest`], of the history of the resource after a revision.
+    pub(super) fn walk_history(
+        &self,
+        after: Revision,
+        mut visit: impl FnMut(Revision, &[u8]) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let id = self.reader.id;
+        self.walk(HISTORY, &id.at(after.next()), &id.end(), |key, value| {
+            visit(revision_of(key).unwrap_or_default(), value)
+        })
+    }
+
+    /// The revision of the newest event in the resource's history; zero if it is empty.
+    pub(super) fn newest_event(&self) -> Result<Revision, Error> {
+        let id = self.reader.id;
+        let mut iterator = self.snapshot.raw_iterator_cf(family(self.db, HISTORY)?);
+        iterator.seek_for_prev(id.at(Revision::MAX));
+        let newest = iterator.key().filter(|key| key.starts_with(&id.0.to_be_bytes())).and_then(revision_of);
+        iterator.status().map_err(engine_error)?;
+        Ok(newest.unwrap_or_default())
+    }
+
+    fn walk(
+        &self,
+        name: &str,
+        lower: &[u8],
+        upper: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(upper);
+        let mut iterator = self.snapshot.raw_iterator_cf_opt(family(self.db, name)?, options);
+        iterator.seek(lower);
+        while let Some((key, value)) = iterator.item() {
+            if !visit(key, value)? {
+                return Ok(());
+            }
+            iterator.next();
+        }
+        iterator.status().map_err(engine_error)
+    }
+}

@@ -1,0 +1,77 @@
+//! Plain HTTP requests, each on a connection of its own: for tests that kill the server, where a client
+//! that tries again by itself would hide what happened.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An answer that has arrived as a whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body, where it is one JSON document.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn json(&self) -> io::Result<Json> {
+        Ok(serde_json::from_str(&self.body)?)
+    }
+}
+
+/// Sends a request to an address such as `127.0.0.1:8001`, and reads the answer to its end.
+///
+/// # Errors
+/// When the connection ends before the answer does: whether the request had an effect is then unknown.
+pub fn send(address: &str, method: &str, path: &str, body: Option<&Json>) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let body = body.map(Json::to_string).unwrap_or_default();
+    // HTTP/1.0: the body ends with the connection, also that of a watch.
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body.as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is cut off"))
+}
+
+/// An answer whose body has the length that its head says, if that says one.
+fn parse(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let whole = length.is_none_or(|length| length == body.len());
+    whole.then(|| Answer { status, body: body.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_whole_or_none() {
+        let answer = parse("HTTP/1.0 201 Created\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (201, "{}"));
+        assert!(parse("HTTP/1.0 201 Created\r\nContent-Length: 3\r\n\r\n{}").is_none());
+        assert!(parse("HTTP/1.0 201 Created\r\nContent-").is_none());
+        assert_eq!(parse("HTTP/1.0 200 OK\r\n\r\n{}").unwrap().status, 200);
+    }
+}
