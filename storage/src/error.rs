@@ -121,6 +121,13 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The store takes no writes at present: its disk is full or fails. It did not happen; reads go on, and
+    /// writes are taken again when the store has recovered. The operator's to make room.
+    #[error("writes are refused until the store has recovered: {reason}")]
+    WritesRefused {
+        /// What happened to the last one.
+        reason: String,
+    },
     /// The engine does not answer. The operation may or may not have happened.
     #[error("server unreachable: {reason}")]
     Unreachable {

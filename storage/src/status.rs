@@ -138,7 +138,10 @@ impl Error {
                     ),
                 )
             },
-            Self::Corrupt { .. } | Self::Internal { .. } | Self::SchemaDiffers { .. } => {
+            Self::Corrupt { .. }
+            | Self::Internal { .. }
+            | Self::WritesRefused { .. }
+            | Self::SchemaDiffers { .. } => {
                 plain(500, "InternalError", format!("Internal error occurred: {self}"))
             }
         }

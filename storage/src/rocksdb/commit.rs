@@ -12,7 +12,7 @@
 //! visible. \[COMMIT-ORDERED\] \[COMMIT-VISIBLE\]
 //!
 //! After a failed write its outcome is unknown: its revisions are burnt, everybody in the group gets an
-//! error, and no further write is accepted until the store is opened again. Reads go on.
+//! error, and no further write is accepted until the engine is open anew (`reopen`). Reads go on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,17 +20,19 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
-use ::rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
+use ::rocksdb::{ColumnFamily, DB, FlushOptions, WriteBatch, WriteOptions};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::codec::{self, Counters, Entry, Reader};
 use super::compact::{Marks, Trim};
+use super::engine::OpenDb;
 use super::keyspace::{
-    DEADLINES, HISTORY, LATEST, META, META_CLOSED, META_COMPACTED, META_RESERVED, META_RESOURCE, ResourceId,
-    VERSIONS, family,
+    DEADLINES, FAMILIES, HISTORY, LATEST, META, META_CLOSED, META_COMPACTED, META_RESERVED, META_RESOURCE,
+    META_REVISION, ResourceId, VERSIONS, family,
 };
+use super::reopen::Retry;
 use super::view::{Miss, Stored, View, engine_error};
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
@@ -69,13 +71,13 @@ type Reply = oneshot::Sender<Result<Outcome, Error>>;
 /// The one writer of a store.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) db: Arc<DB>,
     /// The revision that was issued last, published or burnt.
     pub(super) issued: Revision,
     /// No revision above it may be issued.
     pub(super) reserved: Revision,
     pub(super) marks: Marks,
     pub(super) trim: Trim,
+    pub(super) retry: Retry,
 }
 
 /// Commits that are written together.
@@ -144,6 +146,16 @@ fn commit_bytes(commit: &Commit) -> usize {
 }
 
 impl Writer {
+    /// The writer of a store that was just opened.
+    pub(super) fn new(shared: Arc<Shared>, issued: Revision, reserved: Revision, marks: Marks) -> Self {
+        Self { shared, issued, reserved, marks, trim: Trim::default(), retry: Retry::default() }
+    }
+
+    /// The engine, to write.
+    pub(super) fn db(&self) -> Result<Arc<OpenDb>, Error> {
+        self.shared.engine.get()
+    }
+
     fn serve(&mut self, request: Request) {
         match request {
             Request::Commit { .. } => {}
@@ -175,16 +187,16 @@ impl Writer {
         commits: Vec<(Arc<Reader>, Commit, Reply)>,
         replies: &mut Vec<(Reply, Result<Outcome, Error>)>,
     ) -> Result<(), Error> {
-        let (db, shared) = (Arc::clone(&self.db), Arc::clone(&self.shared));
-        let group = self.check_accepting().and_then(|()| Group::new(&db, &shared));
-        let mut group = match group {
-            Ok(group) => group,
+        let shared = Arc::clone(&self.shared);
+        let db = match self.check_accepting().and_then(|()| self.db()) {
+            Ok(db) => db,
             Err(error) => {
                 let refused = |(_, _, reply)| (reply, Err(error.clone()));
                 replies.extend(commits.into_iter().map(refused));
                 return Ok(());
             }
         };
+        let mut group = Group::new(&db, &shared)?;
         for (reader, commit, reply) in commits {
             let decided = self.decide(&mut group, &reader, commit);
             replies.push((reply, decided));
@@ -194,15 +206,19 @@ impl Writer {
 
     pub(super) fn check_accepting(&self) -> Result<(), Error> {
         match &self.shared.state.lock().refusing {
-            Some(reason) => Err(Error::NotReady { reason: reason.clone() }),
+            Some(reason) => Err(Error::WritesRefused { reason: reason.clone() }),
             None => Ok(()),
         }
     }
 
-    /// Accepts no more writes.
+    /// Accepts no more writes, until the engine is open anew.
     pub(super) fn refuse(&self, error: &Error) {
-        tracing::error!(%error, "a write failed: no writes are accepted until the store is opened again");
-        self.shared.state.lock().refusing = Some(format!("a write failed, restart the server: {error}"));
+        let reason = error.to_string();
+        let mut state = self.shared.state.lock();
+        if state.refusing.as_ref() != Some(&reason) {
+            tracing::error!(%error, "writes are refused until the store has opened its engine anew");
+        }
+        state.refusing = Some(reason);
     }
 
     /// Adds a commit to the group, if its expectation holds.
@@ -241,6 +257,7 @@ impl Writer {
         if let Some((compacted, _)) = compacted {
             group.batch.put_cf(meta, META_COMPACTED, codec::numbers(&[compacted.get()]));
         }
+        group.batch.put_cf(meta, META_REVISION, codec::numbers(&[self.issued.get()]));
         let block_ends = self.issued.get() + BLOCK_REVISIONS / 2;
         if block_ends > self.reserved.get() {
             self.reserved = Revision::new(self.issued.get() + BLOCK_REVISIONS);
@@ -289,7 +306,10 @@ impl Writer {
         if known.is_none() {
             let key = [META_RESOURCE, prefix.as_str().as_bytes()].concat();
             let number = codec::numbers(&[u64::from(next.0)]);
-            self.db.put_cf(family(&self.db, META)?, key, number).map_err(engine_error)?;
+            self.check_accepting()?;
+            let db = self.db()?;
+            let written = db.put_cf(family(&db, META)?, key, number).map_err(engine_error);
+            written.inspect_err(|error| self.refuse(error))?;
         }
         let mut state = self.shared.state.lock();
         let id = known.unwrap_or_else(|| state.add(prefix, Counters::default()));
@@ -312,17 +332,23 @@ impl Writer {
 
     /// Notes that nothing was lost, and gives the engine back.
     fn close(self) -> Result<(), Error> {
-        let closed = self.check_accepting().and_then(|()| {
-            let mut batch = WriteBatch::default();
-            batch.put_cf(family(&self.db, META)?, META_CLOSED, codec::numbers(&[self.issued.get()]));
-            self.db.write_opt(batch, &synced()).map_err(engine_error)
-        });
-        self.shared.db.write().take();
+        let closed = self.check_accepting().and_then(|()| self.write_closed());
+        self.shared.engine.close();
         let wakers = self.shared.state.lock().take_wakers();
         wakers.into_iter().for_each(Waker::wake);
         closed.inspect_err(|error| {
             tracing::warn!(%error, "the store was not closed cleanly: it recovers when it is opened");
         })
+    }
+
+    /// Leaves nothing in the log, so that the next one to open the store has nothing to replay.
+    fn write_closed(&self) -> Result<(), Error> {
+        let db = self.db()?;
+        let mut batch = WriteBatch::default();
+        batch.put_cf(family(&db, META)?, META_CLOSED, codec::numbers(&[self.issued.get()]));
+        db.write_opt(batch, &synced()).map_err(engine_error)?;
+        let families = FAMILIES.into_iter().map(|name| family(&db, name)).collect::<Result<Vec<_>, _>>()?;
+        db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(engine_error)
     }
 }
 
@@ -356,7 +382,7 @@ impl<'a> Group<'a> {
         if let Some(written) = self.written.get(key) {
             return Ok(written.clone());
         }
-        let view = View::open(self.db, reader);
+        let view = View::of_the_writer(self.db, reader);
         view.latest(reader.suffix(key.as_str())).map_err(Miss::into_error)
     }
 

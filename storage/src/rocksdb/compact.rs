@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ::rocksdb::{ColumnFamily, WriteBatch};
+use ::rocksdb::{ColumnFamily, DB, WriteBatch};
 
 use super::codec::{self, Counters};
 use super::commit::{Writer, synced};
@@ -208,6 +208,7 @@ impl Writer {
         let now = self.shared.environment.unix_time();
         let uptime = self.shared.environment.uptime();
         self.shared.state.lock().unpin_expired(uptime);
+        self.reopen_when_due();
         if self.check_accepting().is_err() {
             return;
         }
@@ -217,7 +218,7 @@ impl Writer {
     }
 
     fn retain(&mut self, now: Duration) -> Result<(), Error> {
-        let db = std::sync::Arc::clone(&self.db);
+        let db = self.db()?;
         let meta = family(&db, META)?;
         let mut batch = WriteBatch::default();
         self.marks.close_due(&mut batch, meta, now);
@@ -231,7 +232,7 @@ impl Writer {
 
     /// Makes `revision` the oldest that can be read: durable, then published.
     pub(super) fn mark_compacted(&mut self, revision: Revision) -> Result<(), Error> {
-        let db = std::sync::Arc::clone(&self.db);
+        let db = self.db()?;
         let meta = family(&db, META)?;
         let mut batch = WriteBatch::default();
         batch.put_cf(meta, META_COMPACTED, codec::numbers(&[revision.get()]));
@@ -273,13 +274,14 @@ impl Writer {
             self.trim.target = target;
             self.trim.left.extend(state.readers().map(|reader| reader.id));
         }
+        let db = self.db()?;
         let mut batch = WriteBatch::default();
         let mut trimmed = Vec::new();
         let mut left = events_max;
         while left > 0
             && let Some(id) = self.trim.left.last().copied()
         {
-            let (count, counters) = self.trim_resource(&mut batch, id, left)?;
+            let (count, counters) = self.trim_resource(&db, &mut batch, id, left)?;
             if count < left {
                 self.trim.left.pop();
             }
@@ -289,7 +291,7 @@ impl Writer {
             left -= count;
         }
         if !batch.is_empty() {
-            self.db.write(batch).map_err(engine_error)?;
+            db.write(batch).map_err(engine_error)?;
         }
         let mut state = self.shared.state.lock();
         for (id, counters) in trimmed {
@@ -304,6 +306,7 @@ impl Writer {
     /// Adds the deletion of a resource's oldest events to a batch; how many, and the counts afterwards.
     fn trim_resource(
         &self,
+        db: &DB,
         batch: &mut WriteBatch,
         id: ResourceId,
         events_max: usize,
@@ -313,8 +316,8 @@ impl Writer {
             let keyspace = state.keyspace(id);
             (std::sync::Arc::clone(&keyspace.reader), keyspace.counters)
         };
-        let (history, versions) = (family(&self.db, HISTORY)?, family(&self.db, VERSIONS)?);
-        let view = View::open(&self.db, &reader);
+        let (history, versions) = (family(db, HISTORY)?, family(db, VERSIONS)?);
+        let view = View::of_the_writer(db, &reader);
         let mut events = Vec::new();
         view.walk_history(counters.dropped, |revision, entry| {
             if revision > self.trim.target {
@@ -340,7 +343,7 @@ impl Writer {
             }
         }
         if !events.is_empty() {
-            batch.put_cf(family(&self.db, META)?, id.counters(), counters.write());
+            batch.put_cf(family(db, META)?, id.counters(), counters.write());
         }
         Ok((events.len(), counters))
     }

@@ -9,8 +9,9 @@
 //! history         resource:4 │ revision:8                    what the commit of this revision changed
 //! deadlines       Unix time in ms:8 │ resource:4 │ revision:8   the key, without its prefix
 //! meta            "format"                                   the version of this layout
+//!                 "revision"                                 the revision of the last commit
 //!                 "reserved"                                 no revision above it was issued
-//!                 "closed"                                   the last revision, while the store is closed
+//!                 "closed"                                   the last revision issued, while the store is closed
 //!                 "compacted"                                the oldest revision that can be read
 //!                 "gap" │ revision:8                         a range of revisions that were never issued
 //!                 "mark" │ revision:8                        when history reached it, and its bytes
@@ -46,6 +47,7 @@ pub(super) const META: &str = "meta";
 pub(super) const FAMILIES: [&str; 5] = [LATEST, VERSIONS, HISTORY, DEADLINES, META];
 
 pub(super) const META_FORMAT: &[u8] = b"format";
+pub(super) const META_REVISION: &[u8] = b"revision";
 pub(super) const META_RESERVED: &[u8] = b"reserved";
 pub(super) const META_CLOSED: &[u8] = b"closed";
 pub(super) const META_COMPACTED: &[u8] = b"compacted";

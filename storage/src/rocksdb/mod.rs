@@ -41,11 +41,13 @@
 mod codec;
 mod commit;
 mod compact;
+mod engine;
 mod history;
 mod keyspace;
 mod list;
 mod open;
 mod options;
+mod reopen;
 mod scan;
 mod state;
 mod ttl;
@@ -57,13 +59,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle as Thread;
 
 use ::rocksdb::DB;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch as watermark};
 use tokio::task::{JoinError, JoinHandle};
 
 use self::codec::Reader;
 use self::commit::{QUEUE_COMMITS_MAX, Request, Writer};
-use self::compact::Trim;
+use self::engine::{Engine, closed};
 use self::list::{Pin, ScanCursor};
 pub use self::open::OpenError;
 use self::open::Opened;
@@ -91,8 +93,7 @@ pub struct RocksBackend {
 
 /// What the backend, its resources and its watches share.
 struct Shared {
-    /// The engine; `None` when the store is closed.
-    db: RwLock<Option<Arc<DB>>>,
+    engine: Engine,
     state: Mutex<State>,
     /// The published revision, for who waits for it.
     published: watermark::Sender<Revision>,
@@ -136,11 +137,10 @@ impl RocksBackend {
     /// Outside a tokio runtime.
     pub fn open(options: RocksOptions, environment: Environment) -> Result<Self, OpenError> {
         let Opened { db, state, reserved, marks } = open::open(&options, &environment)?;
-        let db = Arc::new(db);
         let (requests, queue) = mpsc::channel(QUEUE_COMMITS_MAX);
         let issued = state.revision;
         let shared = Arc::new(Shared {
-            db: RwLock::new(Some(Arc::clone(&db))),
+            engine: Engine::new(db),
             published: watermark::Sender::new(issued),
             state: Mutex::new(state),
             requests: Mutex::new(Some(requests)),
@@ -149,8 +149,7 @@ impl RocksBackend {
             environment,
             watchers: AtomicU64::new(0),
         });
-        let writer =
-            Writer { shared: Arc::clone(&shared), db, issued, reserved, marks, trim: Trim::default() };
+        let writer = Writer::new(Arc::clone(&shared), issued, reserved, marks);
         let thread = std::thread::Builder::new().name("watchkeep-commit".to_owned());
         let thread = thread.spawn(move || commit::run(writer, queue));
         let thread = thread
@@ -189,19 +188,7 @@ impl Backend for RocksBackend {
     }
 }
 
-fn closed() -> Error {
-    Error::NotReady { reason: "the store is closed".to_owned() }
-}
-
 impl Shared {
-    fn db(&self) -> Result<Arc<DB>, Error> {
-        self.db.read().clone().ok_or_else(closed)
-    }
-
-    fn closed(&self) -> Option<Error> {
-        self.db.read().is_none().then(closed)
-    }
-
     /// Has the writer finish: it does what was asked for before, and closes the store.
     fn start_closing(&self) {
         self.closing.store(true, Ordering::Release);
@@ -224,13 +211,29 @@ impl Shared {
     }
 }
 
+/// What a look at a key has found.
+enum Looked {
+    Stored(Stored),
+    /// Nothing, in a view that shows commits up to this one.
+    Absent {
+        at: Revision,
+    },
+}
+
+fn look(view: &View<'_>, suffix: &str) -> Result<Looked, Miss> {
+    match view.latest(suffix)? {
+        Some(stored) => Ok(Looked::Stored(stored)),
+        None => Ok(Looked::Absent { at: view.revision()? }),
+    }
+}
+
 /// Starts a read on a thread that may block.
 fn start_blocking<T: Send + 'static>(
     shared: &Arc<Shared>,
     read: impl FnOnce(&DB) -> Result<T, Error> + Send + 'static,
 ) -> JoinHandle<Result<T, Error>> {
-    let db = shared.db();
-    tokio::task::spawn_blocking(move || read(&*db?))
+    let shared = Arc::clone(shared);
+    tokio::task::spawn_blocking(move || read(&*shared.engine.get()?))
 }
 
 /// What a read on such a thread gave.
@@ -248,30 +251,33 @@ async fn blocking<T: Send + 'static>(
 
 impl RocksResource {
     /// The latest state of a key: from memory at once, from the disk on a thread that may block.
-    async fn latest(&self, key: &Key) -> Result<Option<Stored>, Error> {
+    async fn latest(&self, key: &Key) -> Result<Looked, Error> {
         let suffix = self.reader.suffix(key.as_str());
-        {
-            let db = self.shared.db()?;
-            match View::in_memory(&db, &self.reader).latest(suffix) {
+        if let Some(db) = self.shared.engine.try_get()? {
+            match look(&View::in_memory(&db, &self.reader), suffix) {
                 Err(Miss::OnDisk) => {}
                 found => return found.map_err(Miss::into_error),
             }
         }
         let (reader, suffix) = (Arc::clone(&self.reader), suffix.to_owned());
-        let read = move |db: &DB| View::open(db, &reader).latest(&suffix).map_err(Miss::into_error);
+        let read = move |db: &DB| look(&View::open(db, &reader), &suffix).map_err(Miss::into_error);
         blocking(&self.shared, read).await
     }
 
     async fn read(&self, key: Key, freshness: Freshness) -> Result<Found, Error> {
-        let revision = self.shared.state.lock().read_at(freshness.into())?;
-        let record = self.latest(&key).await?.map(|stored| stored.record);
-        let written = record.as_ref().map_or(revision, |record| record.revision);
-        if written > revision {
+        let published = self.shared.state.lock().read_at(freshness.into())?;
+        let (record, seen) = match self.latest(&key).await? {
+            // Written before the read began, and not since: so it was at the published revision.
+            Looked::Stored(stored) => (Some(Arc::clone(&stored.record)), stored.record.revision),
+            // When it went does not stand there, but what the look has seen altogether does.
+            Looked::Absent { at } => (None, at),
+        };
+        if seen > published {
             // It is durable, and about to be published: whoever sees it shall find it everywhere.
             let mut published = self.shared.published.subscribe();
-            published.wait_for(|published| *published >= written).await.map_err(|_| closed())?;
+            published.wait_for(|published| *published >= seen).await.map_err(|_| closed())?;
         }
-        Ok(Found { record, revision: revision.max(written) })
+        Ok(Found { record, revision: published.max(seen) })
     }
 
     fn scan(&self, scope: &crate::key::Scope, revision: Revision, start: Option<&str>) -> Scan {
@@ -392,10 +398,12 @@ impl Interface for RocksResource {
     }
 
     fn readiness(&self) -> Result<(), Error> {
-        match (&self.shared.state.lock().refusing, self.shared.closed()) {
-            (_, Some(closed)) => Err(closed),
-            (Some(reason), None) => Err(Error::NotReady { reason: reason.clone() }),
-            (None, None) => Ok(()),
+        if self.shared.engine.is_closed() {
+            return Err(closed());
+        }
+        match &self.shared.state.lock().refusing {
+            Some(reason) => Err(Error::NotReady { reason: format!("writes are refused: {reason}") }),
+            None => Ok(()),
         }
     }
 }

@@ -21,7 +21,7 @@ use super::commit::{BLOCK_REVISIONS, synced};
 use super::compact::Marks;
 use super::keyspace::{
     FAMILIES, FORMAT, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK, META_RESERVED,
-    META_RESOURCE, family, meta_at, revision_of,
+    META_RESOURCE, META_REVISION, ResourceId, family, meta_at, revision_of,
 };
 use super::options::RocksOptions;
 use super::state::State;
@@ -82,13 +82,27 @@ pub(super) struct Opened {
 pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<Opened, OpenError> {
     let directory = &options.directory;
     check_directory(directory)?;
-    let engine = directory.join(ENGINE_DIRECTORY);
-    let (general, per_family) = engine_options(options);
-    let families = FAMILIES.iter().map(|name| ColumnFamilyDescriptor::new(*name, per_family.clone()));
-    let db =
-        DB::open_cf_descriptors(&general, &engine, families).map_err(|error| refused(directory, error))?;
+    let db = engine(options)?;
     let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
     recover(db, options, environment).map_err(failed)
+}
+
+/// Opens the engine of a directory that was checked.
+pub(super) fn engine(options: &RocksOptions) -> Result<DB, OpenError> {
+    let (general, families) = engine_options(options);
+    let db = DB::open_cf_descriptors(&general, engine_path(options), families);
+    db.map_err(|error| refused(&options.directory, error))
+}
+
+/// Opens the engine of a directory that was checked, and changes nothing.
+pub(super) fn read_only_engine(options: &RocksOptions) -> Result<DB, OpenError> {
+    let (general, families) = engine_options(options);
+    let db = DB::open_cf_descriptors_read_only(&general, engine_path(options), families, false);
+    db.map_err(|error| refused(&options.directory, error))
+}
+
+fn engine_path(options: &RocksOptions) -> PathBuf {
+    options.directory.join(ENGINE_DIRECTORY)
 }
 
 fn refused(directory: &Path, error: ::rocksdb::Error) -> OpenError {
@@ -133,8 +147,8 @@ fn write_format(directory: &Path) -> std::io::Result<()> {
     fs::File::open(directory)?.sync_all()
 }
 
-/// The options of the engine as a whole, and of each column family.
-fn engine_options(options: &RocksOptions) -> (Options, Options) {
+/// The options of the engine, and its column families.
+fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescriptor>) {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&Cache::new_lru_cache(options.block_cache_bytes));
     blocks.set_cache_index_and_filter_blocks(true);
@@ -160,23 +174,30 @@ fn engine_options(options: &RocksOptions) -> (Options, Options) {
     general.set_log_level(LogLevel::Warn);
     general.set_stats_dump_period_sec(0);
     general.set_stats_persist_period_sec(0);
-    (general, family)
+    let families = FAMILIES.iter().map(|name| ColumnFamilyDescriptor::new(*name, family.clone()));
+    (general, families.collect())
 }
 
 /// What `meta` tells of a store.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     format: Option<u64>,
-    reserved: Option<Revision>,
+    /// Of the last commit.
+    pub(super) revision: Revision,
+    pub(super) reserved: Option<Revision>,
     closed: Option<Revision>,
-    compacted: Revision,
+    pub(super) compacted: Revision,
     gaps: Vec<(Revision, Revision)>,
-    marks: Vec<(Revision, [u64; 3])>,
-    /// By their numbers.
-    resources: Vec<(u64, ResourcePrefix)>,
+    pub(super) marks: Vec<(Revision, [u64; 3])>,
+    /// The resources, by their numbers.
+    resources: Vec<ResourcePrefix>,
+    /// The counts of each.
+    pub(super) counters: Vec<Counters>,
 }
 
-fn read_meta(db: &DB) -> Result<Found, Error> {
+/// Reads what `meta` tells.
+pub(super) fn read(db: &DB) -> Result<Found, Error> {
+    let mut resources = Vec::new();
     let mut found = Found::default();
     for item in db.iterator_cf(family(db, META)?, IteratorMode::Start) {
         let (key, value) = item.map_err(engine_error)?;
@@ -184,6 +205,7 @@ fn read_meta(db: &DB) -> Result<Found, Error> {
         let at = revision_of(&key).unwrap_or_default();
         match &*key {
             META_FORMAT => found.format = number,
+            META_REVISION => found.revision = Revision::new(number.unwrap_or_default()),
             META_RESERVED => found.reserved = number.map(Revision::new),
             META_CLOSED => found.closed = number.map(Revision::new),
             META_COMPACTED => found.compacted = Revision::new(number.unwrap_or_default()),
@@ -196,21 +218,29 @@ fn read_meta(db: &DB) -> Result<Found, Error> {
             key if key.starts_with(META_RESOURCE) => {
                 let prefix = key.get(META_RESOURCE.len()..).unwrap_or_default();
                 let prefix = ResourcePrefix::new(&String::from_utf8_lossy(prefix))?;
-                found.resources.push((number.unwrap_or_default(), prefix));
+                resources.push((number.unwrap_or_default(), prefix));
             }
             _ => {}
         }
     }
-    found.resources.sort_by_key(|(number, _)| *number);
+    resources.sort_by_key(|(number, _)| *number);
+    for (position, (number, prefix)) in resources.into_iter().enumerate() {
+        if number != position as u64 {
+            return Err(Error::Internal { reason: format!("the resource {prefix} has the number {number}") });
+        }
+        let id = ResourceId(u32::try_from(position).unwrap_or(u32::MAX));
+        let reader = Reader { id, prefix: prefix.clone(), schema: Arc::default() };
+        found.counters.push(View::open(db, &reader).counters()?);
+        found.resources.push(prefix);
+    }
     Ok(found)
 }
 
 fn recover(db: DB, options: &RocksOptions, environment: &Environment) -> Result<Opened, Error> {
-    let mut found = read_meta(&db)?;
+    let mut found = read(&db)?;
     if found.format.is_some_and(|format| format != u64::from(FORMAT)) {
         return Err(Error::Internal { reason: "the engine's directory has another format".to_owned() });
     }
-    let resources = read_resources(&db, &found)?;
     let mut batch = WriteBatch::default();
     let meta = family(&db, META)?;
     let (revision, reserved) = match (found.reserved, found.closed) {
@@ -228,7 +258,8 @@ fn recover(db: DB, options: &RocksOptions, environment: &Environment) -> Result<
         }
         (Some(reserved), None) => {
             let resumed = reserved.next();
-            let last = newest(&db, &found, &resources)?;
+            let gaps = found.gaps.iter().map(|(_, until)| *until);
+            let last = gaps.chain([found.revision, found.compacted]).max().unwrap_or_default();
             found.gaps.push((last, resumed));
             batch.put_cf(meta, meta_at(META_GAP, resumed), codec::numbers(&[last.get()]));
             tracing::info!(%last, revision = %resumed, "the store was not closed: revisions go on after a gap");
@@ -241,37 +272,11 @@ fn recover(db: DB, options: &RocksOptions, environment: &Environment) -> Result<
 
     let mut marks = Marks::new(options.history_bytes_max, found.marks);
     let mut batch = WriteBatch::default();
-    let counters = resources.iter().map(|(_, counters)| counters);
-    marks.add_unmarked(&mut batch, meta, revision, environment.unix_time(), counters);
+    marks.add_unmarked(&mut batch, meta, revision, environment.unix_time(), found.counters.iter());
     db.write(batch).map_err(engine_error)?;
     let mut state = State::new(revision, found.compacted, found.gaps);
-    for (prefix, counters) in resources {
+    for (prefix, counters) in found.resources.into_iter().zip(found.counters) {
         state.add(prefix, counters);
     }
     Ok(Opened { db, state, reserved, marks })
-}
-
-fn read_resources(db: &DB, found: &Found) -> Result<Vec<(ResourcePrefix, Counters)>, Error> {
-    let mut resources = Vec::new();
-    for (position, (number, prefix)) in found.resources.iter().enumerate() {
-        if *number != position as u64 {
-            return Err(Error::Internal { reason: format!("the resource {prefix} has the number {number}") });
-        }
-        let id = super::keyspace::ResourceId(u32::try_from(position).unwrap_or(u32::MAX));
-        let reader = Reader { id, prefix: prefix.clone(), schema: Arc::default() };
-        resources.push((prefix.clone(), View::open(db, &reader).counters()?));
-    }
-    Ok(resources)
-}
-
-/// The newest revision that the store knows: of its history, or of where that begins.
-fn newest(db: &DB, found: &Found, resources: &[(ResourcePrefix, Counters)]) -> Result<Revision, Error> {
-    let gaps = found.gaps.iter().map(|(_, until)| *until);
-    let mut newest = gaps.chain([found.compacted]).max().unwrap_or_default();
-    for (position, (prefix, counters)) in resources.iter().enumerate() {
-        let id = super::keyspace::ResourceId(u32::try_from(position).unwrap_or(u32::MAX));
-        let reader = Reader { id, prefix: prefix.clone(), schema: Arc::default() };
-        newest = newest.max(counters.dropped).max(View::open(db, &reader).newest_event()?);
-    }
-    Ok(newest)
 }

@@ -190,6 +190,19 @@ impl State {
         }
     }
 
+    /// Takes over what was found when the engine was opened anew. Watches read what is new from history.
+    pub(super) fn reopened(&mut self, revision: Revision, compacted: Revision, counters: &[Counters]) {
+        self.revision = self.revision.max(revision);
+        self.compacted = self.compacted.max(compacted);
+        self.refusing = None;
+        for (keyspace, counters) in self.resources.iter_mut().zip(counters) {
+            keyspace.counters = *counters;
+            keyspace.tail.clear();
+            keyspace.tail_bytes = 0;
+            keyspace.tail_after = self.revision;
+        }
+    }
+
     /// All who wait for an event of any resource.
     pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
         self.resources.iter_mut().flat_map(Keyspace::take_wakers).collect()

@@ -38,10 +38,12 @@ pub(super) async fn run(shared: Weak<Shared>, environment: Environment) {
     loop {
         environment.sleep(INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
-        if shared.closed().is_some() {
+        if shared.engine.is_closed() {
             return;
         }
-        if let Err(error) = expire(&shared).await {
+        // While writes are refused nothing can be deleted.
+        let refusing = shared.state.lock().refusing.is_some();
+        if !refusing && let Err(error) = expire(&shared).await {
             tracing::warn!(%error, "what is due could not be deleted, and is tried again");
         }
         let Ok(commits) = shared.queue() else { return };

@@ -1,14 +1,15 @@
 //! The store as of one moment: a snapshot of the engine, and the reads that are made in it.
 //!
 //! A view blocks on the disk, unless it was opened to look at memory only. It lives for one step of an
-//! operation: what has to last for longer is a revision, and the pin that keeps its history.
+//! operation: what has to last for longer is a revision, and the pin that keeps its history. The writer
+//! needs no snapshot: while it looks nobody else changes anything.
 
 use std::sync::Arc;
 
-use ::rocksdb::{DB, DBPinnableSlice, ErrorKind, ReadOptions, ReadTier, Snapshot};
+use ::rocksdb::{DB, DBPinnableSlice, DBRawIterator, ErrorKind, ReadOptions, ReadTier, Snapshot};
 
-use super::codec::{Counters, Latest, Reader};
-use super::keyspace::{HISTORY, LATEST, META, VERSIONS, family, revision_of, suffix_of};
+use super::codec::{Counters, Latest, Reader, read_number};
+use super::keyspace::{HISTORY, LATEST, META, META_REVISION, VERSIONS, family, revision_of, suffix_of};
 use crate::error::Error;
 use crate::record::Record;
 use crate::revision::Revision;
@@ -16,7 +17,7 @@ use crate::revision::Revision;
 /// The reads of one resource at one moment.
 pub(super) struct View<'a> {
     db: &'a DB,
-    snapshot: Snapshot<'a>,
+    snapshot: Option<Snapshot<'a>>,
     pub(super) reader: &'a Reader,
     memory_only: bool,
 }
@@ -70,7 +71,12 @@ fn missed(error: ::rocksdb::Error) -> Miss {
 impl<'a> View<'a> {
     /// The resource as it is now.
     pub(super) fn open(db: &'a DB, reader: &'a Reader) -> Self {
-        Self { db, snapshot: db.snapshot(), reader, memory_only: false }
+        Self { db, snapshot: Some(db.snapshot()), reader, memory_only: false }
+    }
+
+    /// The resource while the writer looks at it.
+    pub(super) fn of_the_writer(db: &'a DB, reader: &'a Reader) -> Self {
+        Self { db, snapshot: None, reader, memory_only: false }
     }
 
     /// As [`View::open`], for a look that must not block: what is not in memory is [`Miss::OnDisk`].
@@ -83,7 +89,26 @@ impl<'a> View<'a> {
         if self.memory_only {
             options.set_read_tier(ReadTier::BlockCache);
         }
-        self.snapshot.get_pinned_cf_opt(family(self.db, name)?, key, options).map_err(missed)
+        let family = family(self.db, name)?;
+        let found = match &self.snapshot {
+            Some(snapshot) => snapshot.get_pinned_cf_opt(family, key, options),
+            None => self.db.get_pinned_cf_opt(family, key, &options),
+        };
+        found.map_err(missed)
+    }
+
+    fn iterate(&self, name: &str, options: ReadOptions) -> Result<DBRawIterator<'_>, Error> {
+        let family = family(self.db, name)?;
+        Ok(match &self.snapshot {
+            Some(snapshot) => snapshot.raw_iterator_cf_opt(family, options),
+            None => self.db.raw_iterator_cf_opt(family, options),
+        })
+    }
+
+    /// The revision of the last commit that this view shows.
+    pub(super) fn revision(&self) -> Result<Revision, Miss> {
+        let revision = self.get(META, META_REVISION)?;
+        Ok(Revision::new(revision.as_deref().and_then(read_number).unwrap_or_default()))
     }
 
     /// The latest state of a key.
@@ -160,16 +185,6 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The revision of the newest event in the resource's history; zero if it is empty.
-    pub(super) fn newest_event(&self) -> Result<Revision, Error> {
-        let id = self.reader.id;
-        let mut iterator = self.snapshot.raw_iterator_cf(family(self.db, HISTORY)?);
-        iterator.seek_for_prev(id.at(Revision::MAX));
-        let newest = iterator.key().filter(|key| key.starts_with(&id.0.to_be_bytes())).and_then(revision_of);
-        iterator.status().map_err(engine_error)?;
-        Ok(newest.unwrap_or_default())
-    }
-
     fn walk(
         &self,
         name: &str,
@@ -179,7 +194,7 @@ impl<'a> View<'a> {
     ) -> Result<(), Error> {
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(upper);
-        let mut iterator = self.snapshot.raw_iterator_cf_opt(family(self.db, name)?, options);
+        let mut iterator = self.iterate(name, options)?;
         iterator.seek(lower);
         while let Some((key, value)) = iterator.item() {
             if !visit(key, value)? {

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::task::JoinHandle;
 
 use super::codec::Reader;
+use super::engine::closed;
 use super::history::{Replay, replay};
 use super::keyspace::ResourceId;
 use super::list;
@@ -181,8 +182,8 @@ impl HistoryWatch {
     fn look(&mut self, context: &mut Context<'_>) -> Result<Look, Error> {
         let mut state = self.shared.state.lock();
         let (revision, compacted) = (state.revision, state.compacted);
-        if let Some(closed) = self.shared.closed() {
-            return Err(closed);
+        if self.shared.engine.is_closed() {
+            return Err(closed());
         }
         let keyspace = state.keyspace_mut(self.reader.id);
         if keyspace.counters.dropped > self.position {

@@ -1,0 +1,135 @@
+//! The engine of a store while it is open, while it is being opened again, and when it is closed.
+//!
+//! A read takes the engine for one step. The writer takes it away to open it anew after a failed write
+//! (`reopen`): reads that come meanwhile wait, on threads that may block.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use ::rocksdb::DB;
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::Error;
+
+/// The engine, for who reads.
+pub(super) struct Engine {
+    place: Mutex<Place>,
+    changed: Condvar,
+}
+
+/// An open engine. It is shut when the last read that has it ends.
+pub(super) struct OpenDb {
+    db: DB,
+    /// Goes after the engine, in the order of the fields: whoever holds the other end learns that the
+    /// directory is free.
+    _shut: Sender<()>,
+}
+
+impl Deref for OpenDb {
+    type Target = DB;
+
+    fn deref(&self) -> &DB {
+        &self.db
+    }
+}
+
+enum Place {
+    Open(Arc<OpenDb>, Receiver<()>),
+    /// The writer has taken it, and brings it back.
+    Away,
+    /// It could not be opened again; the writer tries it later.
+    Failed(String),
+    Closed,
+}
+
+impl Engine {
+    /// An open engine.
+    pub(super) fn new(db: DB) -> Self {
+        Self { place: Mutex::new(Place::open(db)), changed: Condvar::new() }
+    }
+
+    /// The engine, if it is there now.
+    pub(super) fn try_get(&self) -> Result<Option<Arc<OpenDb>>, Error> {
+        match &*self.place.lock() {
+            Place::Open(db, _) => Ok(Some(Arc::clone(db))),
+            Place::Away => Ok(None),
+            Place::Failed(reason) => Err(Error::NotReady { reason: reason.clone() }),
+            Place::Closed => Err(closed()),
+        }
+    }
+
+    /// The engine. Blocks while it is being opened again.
+    pub(super) fn get(&self) -> Result<Arc<OpenDb>, Error> {
+        let mut place = self.place.lock();
+        loop {
+            match &*place {
+                Place::Open(db, _) => return Ok(Arc::clone(db)),
+                Place::Away => self.changed.wait(&mut place),
+                Place::Failed(reason) => return Err(Error::NotReady { reason: reason.clone() }),
+                Place::Closed => return Err(closed()),
+            }
+        }
+    }
+
+    /// Whether the store is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(*self.place.lock(), Place::Closed)
+    }
+
+    /// Takes the engine away and waits until it is shut, which is when the reads that have it have ended.
+    /// Puts it back and returns false where that takes longer than `patience`.
+    pub(super) fn take(&self, patience: Duration) -> bool {
+        let Place::Open(db, shut) = std::mem::replace(&mut *self.place.lock(), Place::Away) else {
+            return true;
+        };
+        let weak = Arc::downgrade(&db);
+        drop(db);
+        if shut.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected) {
+            return true;
+        }
+        match weak.upgrade() {
+            Some(db) => {
+                self.set(Place::Open(db, shut));
+                false
+            }
+            // The last read ended just now, and its thread may still be shutting the engine.
+            None => shut.recv().is_err(),
+        }
+    }
+
+    /// Brings an engine back.
+    pub(super) fn put(&self, db: DB) {
+        self.set(Place::open(db));
+    }
+
+    /// Tells why there is none.
+    pub(super) fn fail(&self, reason: String) {
+        self.set(Place::Failed(reason));
+    }
+
+    /// Gives the engine up for good.
+    pub(super) fn close(&self) {
+        self.set(Place::Closed);
+    }
+
+    fn set(&self, place: Place) {
+        let before = std::mem::replace(&mut *self.place.lock(), place);
+        self.changed.notify_all();
+        // Shutting an engine takes a while, and the lock is free by now.
+        drop(before);
+    }
+}
+
+impl Place {
+    fn open(db: DB) -> Self {
+        let (shut, is_shut) = mpsc::channel();
+        Self::Open(Arc::new(OpenDb { db, _shut: shut }), is_shut)
+    }
+}
+
+/// What is said of a closed store.
+pub(super) fn closed() -> Error {
+    Error::NotReady { reason: "the store is closed".to_owned() }
+}
