@@ -133,3 +133,48 @@ impl Place {
 pub(super) fn closed() -> Error {
     Error::NotReady { reason: "the store is closed".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use ::rocksdb::Options;
+
+    use super::*;
+
+    fn open(directory: &std::path::Path) -> DB {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        DB::open(&options, directory).unwrap()
+    }
+
+    #[test]
+    fn the_directory_is_free_when_the_engine_was_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::new(open(directory.path()));
+        let read = engine.get().unwrap();
+        assert!(!engine.take(Duration::from_millis(1)), "a read has it");
+        assert!(engine.try_get().unwrap().is_some(), "it was put back");
+        drop(read);
+        assert!(engine.take(Duration::from_secs(20)));
+        engine.put(open(directory.path()));
+        assert!(engine.get().is_ok());
+    }
+
+    #[test]
+    fn a_read_waits_while_the_engine_is_opened_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::new(open(directory.path()));
+        assert!(engine.take(Duration::from_secs(20)));
+        assert!(engine.try_get().unwrap().is_none());
+        thread::scope(|scope| {
+            let reads: Vec<_> = (0..4).map(|_| scope.spawn(|| engine.get().is_ok())).collect();
+            engine.put(open(directory.path()));
+            assert!(reads.into_iter().all(|read| read.join().unwrap()));
+        });
+        engine.fail("no room".to_owned());
+        assert!(matches!(engine.get(), Err(Error::NotReady { reason }) if reason == "no room"));
+        engine.close();
+        assert!(engine.is_closed() && engine.get().is_err() && engine.try_get().is_err());
+    }
+}

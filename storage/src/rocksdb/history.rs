@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::codec::Entry;
-use super::view::{Miss, View};
+use super::view::{Miss, Versions, View};
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
 use crate::key::Scope;
@@ -42,7 +42,7 @@ pub(super) fn replay(
         return Err(Error::Compacted { requested: after, oldest: dropped, during: CompactedDuring::Watch });
     }
     let mut replay = Replay { events: Vec::new(), position: published.max(after) };
-    let mut records = Records { view, newest: HashMap::new() };
+    let mut records = Records { view, versions: view.versions()?, newest: HashMap::new() };
     let (mut read, mut bytes) = (0, 0);
     view.walk_history(after, |revision, entry| {
         if revision > published {
@@ -99,6 +99,7 @@ pub(super) fn read_entry(view: &View<'_>, revision: Revision, bytes: &[u8]) -> R
 /// The records of the events that are read; what one event made is what the next one replaced.
 struct Records<'a> {
     view: &'a View<'a>,
+    versions: Versions<'a>,
     newest: HashMap<String, Arc<Record>>,
 }
 
@@ -107,16 +108,19 @@ impl Records<'_> {
         let previous = match self.newest.remove(&entry.suffix) {
             Some(record) if record.revision == entry.previous => Some(record),
             _ if entry.previous.is_zero() => None,
-            _ => Some(self.read(&entry.suffix, entry.previous)?),
+            _ => {
+                let replaced = self.view.version(&entry.suffix, entry.previous);
+                Some(Arc::new(replaced.map_err(Miss::into_error)?))
+            }
         };
-        let current = if entry.deletion { None } else { Some(self.read(&entry.suffix, revision)?) };
+        let current = if entry.deletion {
+            None
+        } else {
+            Some(Arc::new(self.versions.record(&entry.suffix, revision)?))
+        };
         if let Some(record) = &current {
             self.newest.insert(entry.suffix.clone(), Arc::clone(record));
         }
         Ok(Event { revision, key: self.view.reader.key(&entry.suffix), current, previous })
-    }
-
-    fn read(&self, suffix: &str, revision: Revision) -> Result<Arc<Record>, Error> {
-        self.view.version(suffix, revision).map(Arc::new).map_err(Miss::into_error)
     }
 }

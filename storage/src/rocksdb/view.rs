@@ -68,6 +68,48 @@ fn missed(error: ::rocksdb::Error) -> Miss {
     }
 }
 
+/// A walk over the versions of a resource, in the order of their commits.
+pub(super) struct Versions<'a> {
+    iterator: DBRawIterator<'a>,
+    reader: &'a Reader,
+    begun: bool,
+}
+
+impl Versions<'_> {
+    /// How many versions are passed by one by one before the engine is asked to find the next.
+    const PASS_MAX: usize = 4;
+
+    /// The record that a commit wrote, which is none before the last that was asked for. Commits that
+    /// follow each other are read as they lie.
+    pub(super) fn record(&mut self, suffix: &str, revision: Revision) -> Result<Record, Error> {
+        let target = self.reader.id.at(revision);
+        for _ in 0..Self::PASS_MAX {
+            if !self.begun || self.iterator.key().is_none_or(|key| key >= target.as_slice()) {
+                break;
+            }
+            self.iterator.next();
+        }
+        if self.iterator.key() != Some(&target) {
+            self.iterator.seek(target);
+            self.begun = true;
+        }
+        self.iterator.status().map_err(engine_error)?;
+        match self.iterator.item() {
+            Some((key, version)) if key == target => self.reader.record(suffix, revision, version),
+            _ => Err(missing(self.reader, suffix, revision)),
+        }
+    }
+}
+
+/// The version that an entry speaks of is not there.
+fn missing(reader: &Reader, suffix: &str, revision: Revision) -> Error {
+    Error::Corrupt {
+        key: reader.key(suffix),
+        revision: Some(revision),
+        reason: format!("the value of its revision {revision} is missing"),
+    }
+}
+
 impl<'a> View<'a> {
     /// The resource as it is now.
     pub(super) fn open(db: &'a DB, reader: &'a Reader) -> Self {
@@ -141,12 +183,15 @@ impl<'a> View<'a> {
     pub(super) fn version(&self, suffix: &str, revision: Revision) -> Result<Record, Miss> {
         match self.get(VERSIONS, &self.reader.id.at(revision))? {
             Some(version) => Ok(self.reader.record(suffix, revision, &version)?),
-            None => Err(Miss::Error(Error::Corrupt {
-                key: self.reader.key(suffix),
-                revision: Some(revision),
-                reason: format!("the value of its revision {revision} is missing"),
-            })),
+            None => Err(Miss::Error(missing(self.reader, suffix, revision))),
         }
+    }
+
+    /// A walk over the versions, in the order of their commits.
+    pub(super) fn versions(&self) -> Result<Versions<'_>, Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(self.reader.id.end());
+        Ok(Versions { iterator: self.iterate(VERSIONS, options)?, reader: self.reader, begun: false })
     }
 
     /// The counts of the resource.
