@@ -50,9 +50,9 @@ pub(crate) fn finalize_later(target: &Target, record: &Record) {
     if !target.resource().is("", "Namespace") || attributes.field("status.phase") != Some("Terminating") {
         return;
     }
-    let (app, uid) = (Arc::clone(target.app()), attributes.uid.to_string());
+    let (app, uid) = (Arc::clone(target.app()), attributes.uid().to_owned());
     if app.namespaces.ending.lock().insert(uid.clone()) {
-        let name = attributes.name.to_string();
+        let name = attributes.name().to_owned();
         target.app().environment.spawn(async move {
             finalize(&app, &name, &uid).await;
             app.namespaces.ending.lock().remove(&uid);
@@ -103,7 +103,7 @@ async fn round(app: &Arc<App>, name: &str, uid: &str) -> Result<Round, ApiError>
     let found = found.map_err(|error| target.error(&error, StatusFor::Get))?;
     let is_ending = |record: &Arc<Record>| {
         let attributes = record.value.attributes();
-        &*attributes.uid == uid && attributes.field("status.phase") == Some("Terminating")
+        attributes.uid() == uid && attributes.field("status.phase") == Some("Terminating")
     };
     if !found.record.as_ref().is_some_and(is_ending) {
         return Ok(Round::Over);

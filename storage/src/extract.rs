@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::record::{Attributes, Comma, Layout, LayoutError};
+use crate::attributes::{Attributes, Parts};
+use crate::record::{Comma, Layout, LayoutError};
 use crate::schema::Schema;
 
 /// What one pass finds.
@@ -37,9 +38,8 @@ pub(crate) fn extract(bytes: &[u8], schema: &Schema) -> Result<Extracted, Layout
         splice: metadata_start + metadata.splice,
         comma: metadata.comma,
     };
-    let mut attributes = metadata.attributes;
-    attributes.fields = top.found.into_fields(schema);
-    Ok(Extracted { layout, attributes })
+    let parts = Parts { fields: top.found.into_fields(schema), ..metadata.parts };
+    Ok(Extracted { layout, attributes: parts.encode(schema) })
 }
 
 const NO_METADATA: LayoutError = LayoutError::NotCanonical { reason: "there is no metadata" };
@@ -116,7 +116,8 @@ impl<'a> Visitor<'a> for &mut Top<'a, '_> {
 
 /// The metadata's own findings; offsets count from its opening brace.
 struct Metadata {
-    attributes: Attributes,
+    /// All but the fields.
+    parts: Parts,
     splice: usize,
     comma: Comma,
 }
@@ -126,14 +127,14 @@ const BEFORE_RESOURCE_VERSION: [&str; 4] = ["name", "generateName", "namespace",
 
 fn parse_metadata(text: &str) -> Result<Metadata, LayoutError> {
     let entries: Entries<'_> = serde_json::from_str(text).map_err(|error| not_an_object(&error))?;
-    let mut attributes = Attributes::default();
+    let mut parts = Parts::default();
     let mut splice = None;
     for (key, raw) in &entries.0 {
         match key.as_ref() {
-            "name" => attributes.name = string(raw)?,
-            "namespace" => attributes.namespace = string(raw)?,
-            "uid" => attributes.uid = string(raw)?,
-            "labels" => attributes.labels = labels(raw)?,
+            "name" => parts.name = string(raw)?,
+            "namespace" => parts.namespace = string(raw)?,
+            "uid" => parts.uid = string(raw)?,
+            "labels" => parts.labels = labels(raw)?,
             "resourceVersion" => return Err(LayoutError::ResourceVersionSet),
             _ => {}
         }
@@ -146,7 +147,7 @@ fn parse_metadata(text: &str) -> Result<Metadata, LayoutError> {
         None if entries.0.is_empty() => (1, Comma::Neither),
         None => (1, Comma::After),
     };
-    Ok(Metadata { attributes, splice, comma })
+    Ok(Metadata { parts, splice, comma })
 }
 
 fn string(raw: &RawValue) -> Result<Box<str>, LayoutError> {
@@ -242,11 +243,9 @@ impl Found {
         }
     }
 
-    fn into_fields(self, schema: &Schema) -> Vec<(std::sync::Arc<str>, Box<str>)> {
-        let named = schema.fields.iter().zip(self.0);
-        named
-            .map(|(field, value)| (field.name.clone(), value.unwrap_or_else(|| field.absent.into())))
-            .collect()
+    fn into_fields(self, schema: &Schema) -> Vec<Box<str>> {
+        let found = schema.fields.iter().zip(self.0);
+        found.map(|(field, value)| value.unwrap_or_else(|| field.absent.into())).collect()
     }
 }
 

@@ -313,6 +313,7 @@
 //!    reason.
 //! 5. Test what the suite cannot see: crashes, disks, races inside of one operation.
 
+mod attributes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod continue_token;
@@ -339,6 +340,7 @@ mod typed;
 mod update;
 mod watch;
 
+pub use self::attributes::Attributes;
 pub use self::create::create;
 pub use self::delete::{Deleted, delete};
 pub use self::environment::Environment;
@@ -354,7 +356,7 @@ pub use self::list::{
 };
 pub use self::precondition::Preconditions;
 pub use self::predicate::Predicate;
-pub use self::record::{Attributes, LayoutError, Record, Value};
+pub use self::record::{LayoutError, Record, Value};
 pub use self::revision::{InvalidResourceVersion, Revision};
 pub use self::schema::{Schema, SelectableField};
 pub use self::status::{ApiStatus, ObjectName, StatusFor};

@@ -28,7 +28,7 @@ impl Preconditions {
     /// # Errors
     /// [`Error::InvalidObject`] that names the first demand that is not met, with both values.
     pub fn check(&self, key: &Key, record: Option<&Record>) -> Result<(), Error> {
-        let found_uid = record.map_or("", |record| &*record.value.attributes().uid);
+        let found_uid = record.map_or("", |record| record.value.attributes().uid());
         if let Some(uid) = &self.uid
             && uid != found_uid
         {

@@ -1,6 +1,6 @@
 //! Which objects a list or a watch returns.
 
-use crate::record::Attributes;
+use crate::attributes::Attributes;
 use crate::selector::{FieldSelector, LabelSelector};
 
 /// A label selector and a field selector; an object has to match both.

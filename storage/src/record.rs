@@ -13,10 +13,9 @@
 //!                                                        the revision is spliced here
 //! ```
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
+use crate::attributes::Attributes;
 use crate::extract::{self, Extracted};
 use crate::key::Key;
 use crate::revision::Revision;
@@ -27,7 +26,7 @@ use crate::schema::Schema;
 pub struct Value {
     bytes: Bytes,
     layout: Layout,
-    attributes: Arc<Attributes>,
+    attributes: Attributes,
 }
 
 /// Where the parts of the canonical bytes are, as offsets.
@@ -51,21 +50,6 @@ pub(crate) enum Comma {
     Before,
     After,
     Neither,
-}
-
-/// What selectors, preconditions and tables of contents need to know of an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    /// `metadata.namespace`; empty where there is none.
-    pub namespace: Box<str>,
-    /// `metadata.name`.
-    pub name: Box<str>,
-    /// `metadata.uid`.
-    pub uid: Box<str>,
-    /// `metadata.labels`, in the order of their keys.
-    pub labels: Vec<(Box<str>, Box<str>)>,
-    /// The selectable fields of the schema, in its order.
-    pub fields: Vec<(Arc<str>, Box<str>)>,
 }
 
 /// A committed object.
@@ -107,7 +91,7 @@ impl Value {
     pub fn new(bytes: impl Into<Bytes>, schema: &Schema) -> Result<Self, LayoutError> {
         let bytes = bytes.into();
         let Extracted { layout, attributes } = extract::extract(&bytes, schema)?;
-        Ok(Self { bytes, layout, attributes: Arc::new(attributes) })
+        Ok(Self { bytes, layout, attributes })
     }
 
     /// A value that was laid out before: for engines that keep layout and attributes beside the bytes.
@@ -116,7 +100,7 @@ impl Value {
     pub(crate) fn laid_out(bytes: Bytes, layout: Layout, attributes: Attributes) -> Option<Self> {
         let Layout { body, metadata_start, metadata_end, splice, .. } = layout;
         let offsets = [0, body, metadata_start, splice, metadata_end, bytes.len()];
-        offsets.is_sorted().then(|| Self { bytes, layout, attributes: Arc::new(attributes) })
+        offsets.is_sorted().then_some(Self { bytes, layout, attributes })
     }
 
     /// Where the parts of the bytes are.
@@ -212,23 +196,6 @@ impl Record {
 /// The longest text that is spliced in: `,"resourceVersion":"` and 20 digits and a quote.
 const RESOURCE_VERSION_BYTES_MAX: usize = 41;
 
-impl Attributes {
-    /// The value of a label.
-    pub fn label(&self, key: &str) -> Option<&str> {
-        let at = self.labels.binary_search_by(|(own, _)| (**own).cmp(key)).ok()?;
-        self.labels.get(at).map(|(_, value)| &**value)
-    }
-
-    /// The value of a selectable field; `None` for a field that the schema does not know.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        match name {
-            "metadata.name" => Some(&self.name),
-            "metadata.namespace" => Some(&self.namespace),
-            _ => self.fields.iter().find(|(own, _)| &**own == name).map(|(_, value)| &**value),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,7 +263,7 @@ mod tests {
     fn attributes_hold_labels_in_order_and_fields_of_the_schema() {
         let record = record(POD);
         let attributes = record.value.attributes();
-        assert_eq!((&*attributes.namespace, &*attributes.name, &*attributes.uid), ("n", "a", "u"));
+        assert_eq!((attributes.namespace(), attributes.name(), attributes.uid()), ("n", "a", "u"));
         assert_eq!(attributes.label("a"), Some("1"));
         assert_eq!(attributes.label("c"), None);
         assert_eq!(attributes.field("spec.nodeName"), Some("m"));

@@ -22,7 +22,7 @@ pub struct Schema {
     /// where the version differs.
     pub version: u32,
     /// The selectable fields beyond the two that every resource has.
-    pub fields: Vec<SelectableField>,
+    pub fields: Arc<[SelectableField]>,
 }
 
 impl SelectableField {
@@ -40,7 +40,7 @@ impl SelectableField {
 impl Schema {
     /// A schema of these selectable fields.
     pub fn new(version: u32, fields: Vec<SelectableField>) -> Self {
-        Self { version, fields }
+        Self { version, fields: fields.into() }
     }
 
     /// Whether a field selector may name this field.

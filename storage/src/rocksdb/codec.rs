@@ -1,34 +1,37 @@
-//! The layout of the store's values. All numbers are big-endian; `text` is a length of two bytes and so
-//! many bytes of UTF-8.
+//! The layout of the store's values. All numbers are big-endian; a text is UTF-8 up to the end.
 //!
 //! ```text
-//! header    schema:4 │ body:4 │ metadata start:4 │ end:4 │ splice:4 │ comma:1
-//!           │ namespace:text │ name:text │ uid:text
-//!           │ count:2 │ (label key:text │ value:text)… │ count:2 │ (selectable field:text)…
-//! version   header length:4 │ header │ value
-//! latest    revision:8 │ deadline in ms, 0 for none:8 │ inline:1 │ version
-//!           where the value is there only if inline is 1; otherwise it is in `versions`
+//! header    schema:4 │ body:4 │ metadata start:4 │ end:4 │ splice:4 │ comma:1 │ length:4 │ attributes
+//! version   header │ value
+//! latest    revision:8 │ deadline in ms, 0 for none:8 │ inline:1 │ header │ value, if inline is 1
 //! event     previous revision, 0 for none:8 │ deletion:1 │ value length of the previous:4 │ key:text
 //! counters  objects:8 │ value bytes:8 │ history events:8 │ history bytes:8 │ dropped:8
 //! mark      Unix time in ms:8 │ bytes:8 │ events:8
 //! ```
 //!
 //! The header is what selectors, keys and responses need: with it neither a list nor a restart parses
-//! JSON. Where the schema has another version than the header, the bytes are parsed after all.
+//! JSON. The offsets are those of [`Layout`], the attributes those of [`Attributes`], which are read in
+//! place. Where the schema has another version than the header, the bytes are parsed after all.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::keyspace::ResourceId;
+use crate::attributes::Attributes;
 use crate::error::Error;
 use crate::interface::Stats;
 use crate::key::{Key, ResourcePrefix};
-use crate::record::{Attributes, Comma, Layout, Record, Value};
+use crate::record::{Comma, Layout, Record, Value};
 use crate::revision::Revision;
 use crate::schema::Schema;
 
 /// Values up to this size stand in `latest` too, so that a list of them is one scan. A larger one is
 /// written once, and a list reads it from `versions`: its bytes cost more than finding it.
 const INLINE_BYTES_MAX: usize = 4096;
+
+/// A header without attributes.
+const HEADER_BYTES_MIN: usize = 25;
 
 /// Which resource is read, and what is needed to make its records.
 #[derive(Clone, Debug)]
@@ -95,17 +98,8 @@ impl<'a> Input<'a> {
         usize::try_from(self.short()?).ok()
     }
 
-    fn count(&mut self) -> Option<usize> {
-        self.array().map(u16::from_be_bytes).map(usize::from)
-    }
-
     fn byte(&mut self) -> Option<u8> {
         self.array().map(|[byte]| byte)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let count = self.count()?;
-        std::str::from_utf8(self.take(count)?).ok()
     }
 }
 
@@ -114,22 +108,11 @@ fn put_offset(out: &mut Vec<u8>, offset: usize) {
     out.extend_from_slice(&u32::try_from(offset).unwrap_or(u32::MAX).to_be_bytes());
 }
 
-fn put_count(out: &mut Vec<u8>, count: usize) -> Option<()> {
-    out.extend_from_slice(&u16::try_from(count).ok()?.to_be_bytes());
-    Some(())
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) -> Option<()> {
-    put_count(out, text.len())?;
-    out.extend_from_slice(text.as_bytes());
-    Some(())
-}
-
-/// The header of a value; `None` where an attribute is longer than the layout has room for.
-fn header(value: &Value, schema: &Schema) -> Option<Vec<u8>> {
+/// The bytes of a version, and where its value begins.
+pub(super) fn version(value: &Value, schema: &Schema) -> (Vec<u8>, usize) {
     let Layout { body, metadata_start, metadata_end, splice, comma } = value.layout();
-    let attributes = value.attributes();
-    let mut out = Vec::with_capacity(256);
+    let attributes = value.attributes().encoded();
+    let mut out = Vec::with_capacity(HEADER_BYTES_MIN + attributes.len() + value.bytes().len());
     out.extend_from_slice(&schema.version.to_be_bytes());
     for offset in [body, metadata_start, metadata_end, splice] {
         put_offset(&mut out, offset);
@@ -139,58 +122,38 @@ fn header(value: &Value, schema: &Schema) -> Option<Vec<u8>> {
         Comma::After => 1,
         Comma::Neither => 2,
     });
-    for text in [&attributes.namespace, &attributes.name, &attributes.uid] {
-        put_text(&mut out, text)?;
-    }
-    put_count(&mut out, attributes.labels.len())?;
-    for (key, value) in &attributes.labels {
-        put_text(&mut out, key)?;
-        put_text(&mut out, value)?;
-    }
-    put_count(&mut out, attributes.fields.len())?;
-    for (_, value) in &attributes.fields {
-        put_text(&mut out, value)?;
-    }
-    Some(out)
-}
-
-/// What a header says, if it was made with this schema.
-fn read_header(header: &[u8], schema: &Schema) -> Option<(Layout, Attributes)> {
-    let mut input = Input(header);
-    if input.short()? != schema.version {
-        return None;
-    }
-    let (body, metadata_start) = (input.offset()?, input.offset()?);
-    let (metadata_end, splice) = (input.offset()?, input.offset()?);
-    let comma = match input.byte()? {
-        0 => Comma::Before,
-        1 => Comma::After,
-        _ => Comma::Neither,
-    };
-    let (namespace, name, uid) = (input.text()?.into(), input.text()?.into(), input.text()?.into());
-    let labels = (0..input.count()?)
-        .map(|_| Some((input.text()?.into(), input.text()?.into())))
-        .collect::<Option<Vec<_>>>()?;
-    if input.count()? != schema.fields.len() {
-        return None;
-    }
-    let field = |field: &crate::schema::SelectableField| Some((field.name.clone(), input.text()?.into()));
-    let fields = schema.fields.iter().map(field).collect::<Option<Vec<_>>>()?;
-    let layout = Layout { body, metadata_start, metadata_end, splice, comma };
-    Some((layout, Attributes { namespace, name, uid, labels, fields }))
-}
-
-/// The bytes of a version, and where its value begins.
-///
-/// An empty header stands for attributes that have no room in one: such a value is parsed when it is read.
-pub(super) fn version(value: &Value, schema: &Schema) -> (Vec<u8>, usize) {
-    let header = header(value, schema).unwrap_or_default();
-    let mut out = Vec::with_capacity(4 + header.len() + value.bytes().len());
-    put_offset(&mut out, header.len());
-    out.extend_from_slice(&header);
+    put_offset(&mut out, attributes.len());
+    out.extend_from_slice(attributes);
     let start = out.len();
     out.extend_from_slice(value.bytes());
     (out, start)
+}
+
+/// What a header says, and where the value begins.
+struct Header {
+    schema: u32,
+    layout: Layout,
+    /// Where the encoded attributes are.
+    attributes: Range<usize>,
+}
+
+impl Header {
+    fn read(version: &[u8]) -> Option<Self> {
+        let mut input = Input(version);
+        let schema = input.short()?;
+        let (body, metadata_start) = (input.offset()?, input.offset()?);
+        let (metadata_end, splice) = (input.offset()?, input.offset()?);
+        let comma = match input.byte()? {
+            0 => Comma::Before,
+            1 => Comma::After,
+            _ => Comma::Neither,
+        };
+        let length = input.offset()?;
+        input.take(length)?;
+        let end = version.len() - input.0.len();
+        let layout = Layout { body, metadata_start, metadata_end, splice, comma };
+        Some(Self { schema, layout, attributes: end - length..end })
+    }
 }
 
 /// The bytes of an entry of `latest` over the version that was made for it.
@@ -221,9 +184,10 @@ impl<'a> Latest<'a> {
 
     /// The attributes, where they can be had without the value.
     pub(super) fn attributes(&self, schema: &Schema) -> Option<Attributes> {
-        let mut input = Input(self.version);
-        let header_bytes = input.offset()?;
-        read_header(input.take(header_bytes)?, schema).map(|(_, attributes)| attributes)
+        let header = Header::read(self.version)?;
+        let attributes = self.version.get(header.attributes)?;
+        (header.schema == schema.version)
+            .then(|| Attributes::decode(Bytes::copy_from_slice(attributes), schema))?
     }
 
     /// The version, if its value stands here.
@@ -246,25 +210,19 @@ impl Reader {
     /// The record of a version.
     pub(super) fn record(&self, suffix: &str, revision: Revision, version: &[u8]) -> Result<Record, Error> {
         let key = self.key(suffix);
-        let mut input = Input(version);
-        let header = input.offset().and_then(|count| input.take(count));
-        let Some(header) = header else {
-            return Err(Error::Corrupt {
-                key,
-                revision: Some(revision),
-                reason: "its header is cut off".to_owned(),
-            });
-        };
-        let bytes = Bytes::copy_from_slice(input.0);
-        let laid_out = read_header(header, &self.schema)
-            .and_then(|(layout, attributes)| Value::laid_out(bytes.clone(), layout, attributes));
+        let corrupt = |reason| Error::Corrupt { key: key.clone(), revision: Some(revision), reason };
+        let header = Header::read(version).ok_or_else(|| corrupt("its header is cut off".to_owned()))?;
+        // One piece of memory for attributes and value.
+        let start = header.attributes.start;
+        let kept = Bytes::copy_from_slice(version.get(start..).unwrap_or_default());
+        let split = header.attributes.end - start;
+        let (attributes, bytes) = (kept.slice(..split), kept.slice(split..));
+        let known = header.schema == self.schema.version;
+        let attributes = known.then(|| Attributes::decode(attributes, &self.schema)).flatten();
+        let laid_out = attributes.and_then(|known| Value::laid_out(bytes.clone(), header.layout, known));
         let value = match laid_out {
             Some(value) => value,
-            None => Value::new(bytes, &self.schema).map_err(|error| Error::Corrupt {
-                key: key.clone(),
-                revision: Some(revision),
-                reason: error.to_string(),
-            })?,
+            None => Value::new(bytes, &self.schema).map_err(|error| corrupt(error.to_string()))?,
         };
         Ok(Record { key, value, revision })
     }
@@ -385,15 +343,6 @@ mod tests {
             assert_eq!(read.inline_version(), inline.then_some(bytes.as_slice()));
             assert!(entry.len() < 1000, "a large value is not there");
         }
-    }
-
-    #[test]
-    fn attributes_without_room_are_parsed_when_read() {
-        let huge = POD.replace(r#""a":"1""#, &format!(r#""a":"{}""#, "1".repeat(70_000)));
-        let (value, bytes, start) = written(&huge);
-        assert_eq!(start, 4);
-        let record = reader(1).record("n/a", Revision::new(7), &bytes).unwrap();
-        assert_eq!(record.value.attributes(), value.attributes());
     }
 
     #[test]

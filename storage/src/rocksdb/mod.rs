@@ -69,7 +69,7 @@ use self::engine::{Engine, closed};
 use self::list::{Pin, ScanCursor};
 pub use self::open::OpenError;
 use self::open::Opened;
-pub use self::options::RocksOptions;
+pub use self::options::{Compression, RocksOptions};
 use self::scan::Scan;
 use self::state::State;
 use self::view::{Miss, Stored, View};

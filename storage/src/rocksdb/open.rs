@@ -23,7 +23,7 @@ use super::keyspace::{
     FAMILIES, FORMAT, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK, META_RESERVED,
     META_RESOURCE, META_REVISION, ResourceId, family, meta_at, revision_of,
 };
-use super::options::RocksOptions;
+use super::options::{Compression, RocksOptions};
 use super::state::State;
 use super::view::{View, engine_error};
 use crate::environment::Environment;
@@ -156,7 +156,10 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
     blocks.set_bloom_filter(10.0, false);
     let mut family = Options::default();
     family.set_block_based_table_factory(&blocks);
-    family.set_compression_type(DBCompressionType::Lz4);
+    family.set_compression_type(match options.compression {
+        Compression::None => DBCompressionType::None,
+        Compression::Lz4 => DBCompressionType::Lz4,
+    });
     family.set_level_compaction_dynamic_level_bytes(true);
     family.set_write_buffer_size(options.write_buffer_bytes / 2);
 

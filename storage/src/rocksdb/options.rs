@@ -27,9 +27,22 @@ pub struct RocksOptions {
     /// How many bytes of writes are gathered in memory before they become files. Default 64 MiB; more
     /// makes fewer and larger files, and a longer replay after a kill.
     pub write_buffer_bytes: usize,
+    /// What is done with blocks before they go to the disk. Default [`Compression::None`].
+    pub compression: Compression,
     /// The revision before the first commit of a new store; `None` takes the Unix time in microseconds,
     /// so that a store that replaces another does not issue a revision that a client has seen.
     pub first_revision: Option<Revision>,
+}
+
+/// Whether blocks are compressed. A store reads what either has written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are: the least CPU for each write and each read.
+    #[default]
+    None,
+    /// LZ4: JSON takes a third to a fifth of the room, and each write and each read of what is not cached
+    /// pays for it.
+    Lz4,
 }
 
 impl RocksOptions {
@@ -42,6 +55,7 @@ impl RocksOptions {
             cursor_deadline: Duration::from_mins(1),
             block_cache_bytes: 64 << 20,
             write_buffer_bytes: 64 << 20,
+            compression: Compression::default(),
             first_revision: None,
         }
     }

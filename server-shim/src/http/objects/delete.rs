@@ -212,7 +212,7 @@ fn check_preconditions(target: &Target, options: &DeleteOptions, stored: &Record
         let details = Details { name: target.name.clone(), kind: kind.to_owned(), ..Details::default() };
         ApiError::new(409, "Conflict", message).with(details)
     };
-    let found = &*stored.value.attributes().uid;
+    let found = stored.value.attributes().uid();
     if let Some(uid) = &preconditions.uid
         && uid != found
     {
@@ -280,9 +280,9 @@ pub(super) async fn listed(
     options: &DeleteOptions,
 ) -> Result<Option<Deletion>, ApiError> {
     let attributes = record.value.attributes();
-    let namespace = (!attributes.namespace.is_empty()).then(|| attributes.namespace.to_string());
-    let single = Target { namespace, ..target.named(&attributes.name) };
-    match attempt(&single, options, Preconditions::uid(&*attributes.uid)).await {
+    let namespace = (!attributes.namespace().is_empty()).then(|| attributes.namespace().to_owned());
+    let single = Target { namespace, ..target.named(attributes.name()) };
+    match attempt(&single, options, Preconditions::uid(attributes.uid())).await {
         Ok(deletion) => Ok(Some(deletion)),
         Err(Failure::Storage(Error::NotFound { .. } | Error::InvalidObject { .. })) => Ok(None),
         Err(failure) => Err(single.failure(failure, StatusFor::Delete)),

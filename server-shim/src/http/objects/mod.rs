@@ -282,7 +282,7 @@ fn respond_json(status: StatusCode, json: &Json, negotiated: Negotiated) -> Resu
 /// The Status that tells of a deletion.
 fn success(target: &Target, record: &watchkeep_storage::Record) -> Json {
     let mut details = target.details();
-    record.value.attributes().uid.as_ref().clone_into(&mut details.uid);
+    record.value.attributes().uid().clone_into(&mut details.uid);
     json!({
         "kind": "Status",
         "apiVersion": "v1",
