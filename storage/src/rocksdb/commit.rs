@@ -32,6 +32,7 @@ use super::keyspace::{
     DEADLINES, FAMILIES, HISTORY, LATEST, META, META_CLOSED, META_COMPACTED, META_RESERVED, META_RESOURCE,
     META_REVISION, ResourceId, VERSIONS, family,
 };
+use super::lock::DirectoryLock;
 use super::reopen::Retry;
 use super::view::{Miss, Stored, View, engine_error};
 use crate::error::{CompactedDuring, Error};
@@ -78,6 +79,11 @@ pub(super) struct Writer {
     pub(super) marks: Marks,
     pub(super) trim: Trim,
     pub(super) retry: Retry,
+    /// The resources that `meta` does not have yet: their keys and numbers. They go with the next group, as
+    /// nothing is written that is not synced: see `log_check`.
+    new_resources: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Given back when nothing is written any more.
+    _lock: DirectoryLock,
 }
 
 /// Commits that are written together.
@@ -147,8 +153,15 @@ fn commit_bytes(commit: &Commit) -> usize {
 
 impl Writer {
     /// The writer of a store that was just opened.
-    pub(super) fn new(shared: Arc<Shared>, issued: Revision, reserved: Revision, marks: Marks) -> Self {
-        Self { shared, issued, reserved, marks, trim: Trim::default(), retry: Retry::default() }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        issued: Revision,
+        reserved: Revision,
+        marks: Marks,
+        lock: DirectoryLock,
+    ) -> Self {
+        let (trim, retry) = (Trim::default(), Retry::default());
+        Self { shared, issued, reserved, marks, trim, retry, new_resources: Vec::new(), _lock: lock }
     }
 
     /// The engine, to write.
@@ -263,8 +276,12 @@ impl Writer {
             self.reserved = Revision::new(self.issued.get() + BLOCK_REVISIONS);
             group.batch.put_cf(meta, META_RESERVED, codec::numbers(&[self.reserved.get()]));
         }
+        for (key, number) in &self.new_resources {
+            group.batch.put_cf(meta, key, number);
+        }
         let batch = std::mem::take(&mut group.batch);
         group.db.write_opt(batch, &synced()).map_err(engine_error)?;
+        self.new_resources.clear();
         self.publish(group, compacted);
         if compacted.is_some() {
             // The bound holds when the commit is acknowledged.
@@ -305,11 +322,7 @@ impl Writer {
         };
         if known.is_none() {
             let key = [META_RESOURCE, prefix.as_str().as_bytes()].concat();
-            let number = codec::numbers(&[u64::from(next.0)]);
-            self.check_accepting()?;
-            let db = self.db()?;
-            let written = db.put_cf(family(&db, META)?, key, number).map_err(engine_error);
-            written.inspect_err(|error| self.refuse(error))?;
+            self.new_resources.push((key, codec::numbers(&[u64::from(next.0)])));
         }
         let mut state = self.shared.state.lock();
         let id = known.unwrap_or_else(|| state.add(prefix, Counters::default()));
@@ -352,7 +365,7 @@ impl Writer {
     }
 }
 
-/// The write that an acknowledgement waits for.
+/// How everything is written: durable before the next write begins, which `log_check` relies on.
 pub(super) fn synced() -> WriteOptions {
     let mut options = WriteOptions::default();
     options.set_sync(true);

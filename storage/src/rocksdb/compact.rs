@@ -225,7 +225,7 @@ impl Writer {
         let target = self.marks.outlived(&mut batch, meta, now, self.shared.options.history_retention);
         let target = target.filter(|target| *target > self.shared.state.lock().compacted);
         if !batch.is_empty() {
-            db.write(batch).map_err(engine_error)?;
+            db.write_opt(batch, &synced()).map_err(engine_error)?;
         }
         target.map_or(Ok(()), |target| self.mark_compacted(target))
     }
@@ -291,7 +291,7 @@ impl Writer {
             left -= count;
         }
         if !batch.is_empty() {
-            db.write(batch).map_err(engine_error)?;
+            db.write_opt(batch, &synced()).map_err(engine_error)?;
         }
         let mut state = self.shared.state.lock();
         for (id, counters) in trimmed {

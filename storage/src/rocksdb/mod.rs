@@ -45,6 +45,8 @@ mod engine;
 mod history;
 mod keyspace;
 mod list;
+mod lock;
+mod log_check;
 mod open;
 mod options;
 mod reopen;
@@ -67,6 +69,7 @@ use self::codec::Reader;
 use self::commit::{QUEUE_COMMITS_MAX, Request, Writer};
 use self::engine::{Engine, closed};
 use self::list::{Pin, ScanCursor};
+pub use self::log_check::LogDamage;
 pub use self::open::OpenError;
 use self::open::Opened;
 pub use self::options::{Compression, RocksOptions};
@@ -136,7 +139,7 @@ impl RocksBackend {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn open(options: RocksOptions, environment: Environment) -> Result<Self, OpenError> {
-        let Opened { db, state, reserved, marks } = open::open(&options, &environment)?;
+        let Opened { db, state, reserved, marks, lock } = open::open(&options, &environment)?;
         let (requests, queue) = mpsc::channel(QUEUE_COMMITS_MAX);
         let issued = state.revision;
         let shared = Arc::new(Shared {
@@ -149,7 +152,7 @@ impl RocksBackend {
             environment,
             watchers: AtomicU64::new(0),
         });
-        let writer = Writer::new(Arc::clone(&shared), issued, reserved, marks);
+        let writer = Writer::new(Arc::clone(&shared), issued, reserved, marks, lock);
         let thread = std::thread::Builder::new().name("watchkeep-commit".to_owned());
         let thread = thread.spawn(move || commit::run(writer, queue));
         let thread = thread

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use ::rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode,
-    LogLevel, Options, WriteBatch,
+    LogLevel, Options, WriteBatch, properties,
 };
 
 use super::codec::{self, Counters, Reader};
@@ -23,6 +23,8 @@ use super::keyspace::{
     FAMILIES, FORMAT, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK, META_RESERVED,
     META_RESOURCE, META_REVISION, ResourceId, family, meta_at, revision_of,
 };
+use super::lock::DirectoryLock;
+use super::log_check::{self, LogDamage};
 use super::options::{Compression, RocksOptions};
 use super::state::State;
 use super::view::{View, engine_error};
@@ -60,6 +62,9 @@ pub enum OpenError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The log is damaged where writes are that were acknowledged.
+    #[error("{0}: put a whole copy of the file there, or restore a checkpoint of the store")]
+    Log(LogDamage),
     /// The engine refuses what it finds.
     #[error("{}: {reason}", directory.display())]
     Engine {
@@ -76,19 +81,22 @@ pub(super) struct Opened {
     pub(super) state: State,
     pub(super) reserved: Revision,
     pub(super) marks: Marks,
+    pub(super) lock: DirectoryLock,
 }
 
 /// Opens the store of a directory, or makes it.
 pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<Opened, OpenError> {
     let directory = &options.directory;
     check_directory(directory)?;
+    let lock = DirectoryLock::take(directory)?;
     let db = engine(options)?;
     let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
-    recover(db, options, environment).map_err(failed)
+    recover(db, lock, options, environment).map_err(failed)
 }
 
 /// Opens the engine of a directory that was checked.
 pub(super) fn engine(options: &RocksOptions) -> Result<DB, OpenError> {
+    check_log(options)?;
     let (general, families) = engine_options(options);
     let db = DB::open_cf_descriptors(&general, engine_path(options), families);
     db.map_err(|error| refused(&options.directory, error))
@@ -99,6 +107,18 @@ pub(super) fn read_only_engine(options: &RocksOptions) -> Result<DB, OpenError> 
     let (general, families) = engine_options(options);
     let db = DB::open_cf_descriptors_read_only(&general, engine_path(options), families, false);
     db.map_err(|error| refused(&options.directory, error))
+}
+
+/// Refuses a log that is damaged, which the engine would forget from there on.
+pub(super) fn check_log(options: &RocksOptions) -> Result<log_check::Summary, OpenError> {
+    let engine = engine_path(options);
+    let oldest_needed =
+        || read_only_engine(options).ok()?.property_int_value(properties::MIN_LOG_NUMBER_TO_KEEP).ok()?;
+    match log_check::check(&engine, oldest_needed) {
+        Ok((summary, None)) => Ok(summary),
+        Ok((_, Some(damage))) => Err(OpenError::Log(damage)),
+        Err(error) => Err(OpenError::Directory { directory: engine, error }),
+    }
 }
 
 fn engine_path(options: &RocksOptions) -> PathBuf {
@@ -239,7 +259,12 @@ pub(super) fn read(db: &DB) -> Result<Found, Error> {
     Ok(found)
 }
 
-fn recover(db: DB, options: &RocksOptions, environment: &Environment) -> Result<Opened, Error> {
+fn recover(
+    db: DB,
+    lock: DirectoryLock,
+    options: &RocksOptions,
+    environment: &Environment,
+) -> Result<Opened, Error> {
     let mut found = read(&db)?;
     if found.format.is_some_and(|format| format != u64::from(FORMAT)) {
         return Err(Error::Internal { reason: "the engine's directory has another format".to_owned() });
@@ -276,10 +301,12 @@ fn recover(db: DB, options: &RocksOptions, environment: &Environment) -> Result<
     let mut marks = Marks::new(options.history_bytes_max, found.marks);
     let mut batch = WriteBatch::default();
     marks.add_unmarked(&mut batch, meta, revision, environment.unix_time(), found.counters.iter());
-    db.write(batch).map_err(engine_error)?;
+    if !batch.is_empty() {
+        db.write_opt(batch, &synced()).map_err(engine_error)?;
+    }
     let mut state = State::new(revision, found.compacted, found.gaps);
     for (prefix, counters) in found.resources.into_iter().zip(found.counters) {
         state.add(prefix, counters);
     }
-    Ok(Opened { db, state, reserved, marks })
+    Ok(Opened { db, state, reserved, marks, lock })
 }
