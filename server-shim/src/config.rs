@@ -31,6 +31,17 @@ pub struct Cli {
 pub enum Command {
     /// Serve the Kubernetes API until SIGTERM or SIGINT.
     Serve(ServeOptions),
+    /// Look through the store of a stopped server, and change nothing: exit code 0 when all is well, and 1
+    /// with a line for each problem otherwise.
+    Check(CheckOptions),
+}
+
+/// The flags of `watchkeep check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckOptions {
+    /// Directory of the store.
+    #[arg(long, env = "WATCHKEEP_DATA_DIR", value_name = "PATH")]
+    pub data_dir: PathBuf,
 }
 
 /// Where objects are kept.
@@ -227,9 +238,10 @@ mod tests {
     use super::*;
 
     fn serve(flags: &[&str]) -> Result<ServeOptions, clap::Error> {
-        let Command::Serve(options) =
-            Cli::try_parse_from(["watchkeep", "serve"].iter().chain(flags))?.command;
-        Ok(options)
+        match Cli::try_parse_from(["watchkeep", "serve"].iter().chain(flags))?.command {
+            Command::Serve(options) => Ok(options),
+            other @ Command::Check(_) => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The `watchkeep` binary: reads the command line, starts the server, and waits for the signal to stop.
 
+mod check;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,9 +19,12 @@ use watchkeep_storage::{Backend, Environment};
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let Command::Serve(options) = Cli::parse().command;
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = match Cli::parse().command {
+        Command::Serve(options) => run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Check(options) => check::run(&options),
+    };
+    match outcome {
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::FAILURE
@@ -104,10 +109,13 @@ fn open_rocksdb(options: &ServeOptions, environment: &Environment) -> Result<Box
 
 #[cfg(not(feature = "rocksdb"))]
 fn open_rocksdb(_: &ServeOptions, _: &Environment) -> Result<Box<dyn Backend>, Failure> {
-    Err("this binary was built without RocksDB: use make run BACKEND=rocksdb, or \
-         scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb"
-        .into())
+    Err(WITHOUT_ROCKSDB.into())
 }
+
+/// How to get what this binary does not have.
+#[cfg(not(feature = "rocksdb"))]
+const WITHOUT_ROCKSDB: &str = "this binary was built without RocksDB: use make run BACKEND=rocksdb, or \
+                               scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb";
 
 /// Begins to stop at the first signal; returns the name of the second.
 async fn stop(signals: &mut Signals, app: &App) -> &'static str {

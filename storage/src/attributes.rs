@@ -188,6 +188,20 @@ impl Attributes {
         whole.then(|| Self { encoded, schema: Arc::clone(&schema.fields) })
     }
 
+    /// Whether an encoding, of an object of any schema, says the same but for the fields.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn are_those_of(&self, encoded: &[u8]) -> bool {
+        let fields = self.fields_at().map_or(0, |fields| fields.0.len());
+        // Before the fields stands their count, in as many bytes as it takes.
+        let mut count = Vec::new();
+        put_number(&mut count, self.schema.len());
+        let common = self.encoded.len().saturating_sub(fields + count.len());
+        let rest = self.encoded.get(..common).and_then(|common| encoded.strip_prefix(common));
+        let mut rest = Input(rest.unwrap_or_default());
+        let texts = rest.number().and_then(|count| (0..count).try_for_each(|_| rest.text().map(drop)));
+        texts.is_some() && rest.0.is_empty()
+    }
+
     fn name_at(&self, position: usize) -> &str {
         let mut input = Input(&self.encoded);
         // Well-formed, so there are three.

@@ -156,6 +156,28 @@ impl Header {
     }
 }
 
+/// The value of a version.
+pub(super) fn value_of(version: &[u8]) -> Option<&[u8]> {
+    version.get(Header::read(version)?.attributes.end..)
+}
+
+/// Compares what the header of a version says with its value. The selectable fields are not compared: that
+/// takes the schema.
+pub(super) fn check_version(version: &[u8]) -> Result<(), String> {
+    let header = Header::read(version).ok_or("its header is cut off")?;
+    let (attributes, value) = version.split_at_checked(header.attributes.end).unwrap_or_default();
+    let attributes = attributes.get(header.attributes.start..).unwrap_or_default();
+    let value = Value::new(Bytes::copy_from_slice(value), &Schema::default());
+    let value = value.map_err(|error| error.to_string())?;
+    if header.layout != value.layout() {
+        return Err("its header says another layout than its value has".to_owned());
+    }
+    if !value.attributes().are_those_of(attributes) {
+        return Err("its header says another namespace, name, uid or labels than its value has".to_owned());
+    }
+    Ok(())
+}
+
 /// The bytes of an entry of `latest` over the version that was made for it.
 pub(super) fn latest(
     revision: Revision,
@@ -188,6 +210,11 @@ impl<'a> Latest<'a> {
         let attributes = self.version.get(header.attributes)?;
         (header.schema == schema.version)
             .then(|| Attributes::decode(Bytes::copy_from_slice(attributes), schema))?
+    }
+
+    /// Whether this is what was written of a version.
+    pub(super) fn agrees_with(&self, version: &[u8]) -> bool {
+        if self.inline { self.version == version } else { version.starts_with(self.version) }
     }
 
     /// The version, if its value stands here.

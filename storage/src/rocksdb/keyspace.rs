@@ -54,7 +54,7 @@ pub(super) const META_COMPACTED: &[u8] = b"compacted";
 pub(super) const META_GAP: &[u8] = b"gap";
 pub(super) const META_MARK: &[u8] = b"mark";
 pub(super) const META_RESOURCE: &[u8] = b"resource";
-const META_COUNTERS: &[u8] = b"counters";
+pub(super) const META_COUNTERS: &[u8] = b"counters";
 
 /// The number of a resource in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

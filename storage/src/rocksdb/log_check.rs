@@ -32,7 +32,7 @@ const MASK: u32 = 0xa282_ead8;
 
 /// Damage in the log of a store, where it holds writes that were acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {fault} at byte {offset}", file.display())]
+#[error("{}: {}", file.display(), self.what())]
 pub struct LogDamage {
     /// The file.
     pub file: PathBuf,
@@ -42,6 +42,13 @@ pub struct LogDamage {
     fault: Fault,
     /// The number of the last file that was whole up to there.
     log: u64,
+}
+
+impl LogDamage {
+    /// What is wrong, without the file.
+    pub(super) fn what(&self) -> String {
+        format!("{} at byte {}", self.fault, self.offset)
+    }
 }
 
 /// What is wrong at a place in a log.

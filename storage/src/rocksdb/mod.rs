@@ -38,6 +38,7 @@
 //! blocks, and after anything but a clean close they go on after the block (`open`). After a failed write
 //! its outcome is unknown, and no further write is accepted until the store is opened again; reads go on.
 
+mod check;
 mod codec;
 mod commit;
 mod compact;
@@ -65,6 +66,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch as watermark};
 use tokio::task::{JoinError, JoinHandle};
 
+pub use self::check::{CheckReport, PROBLEMS_MAX, Problem, check};
 use self::codec::Reader;
 use self::commit::{QUEUE_COMMITS_MAX, Request, Writer};
 use self::engine::{Engine, closed};

@@ -46,6 +46,9 @@ pub enum OpenError {
     /// The directory holds something else.
     #[error("{} is not empty and holds no store: choose another directory", .0.display())]
     NotAStore(PathBuf),
+    /// There is nothing to look at.
+    #[error("{} holds no store: name the directory of one", .0.display())]
+    NoStore(PathBuf),
     /// A later build made the store.
     #[error("{} has format {found}, and this build reads format {FORMAT}: use the build that made it", directory.display())]
     Format {
@@ -104,7 +107,9 @@ pub(super) fn engine(options: &RocksOptions) -> Result<DB, OpenError> {
 
 /// Opens the engine of a directory that was checked, and changes nothing.
 pub(super) fn read_only_engine(options: &RocksOptions) -> Result<DB, OpenError> {
-    let (general, families) = engine_options(options);
+    let (mut general, families) = engine_options(options);
+    general.create_if_missing(false);
+    general.create_missing_column_families(false);
     let db = DB::open_cf_descriptors_read_only(&general, engine_path(options), families, false);
     db.map_err(|error| refused(&options.directory, error))
 }
@@ -136,16 +141,10 @@ fn refused(directory: &Path, error: ::rocksdb::Error) -> OpenError {
 
 /// Checks the format of a directory, and makes the directory if there is none.
 fn check_directory(directory: &Path) -> Result<(), OpenError> {
-    let failed = |error| OpenError::Directory { directory: directory.to_owned(), error };
-    match fs::read_to_string(directory.join(FORMAT_FILE)) {
-        Ok(found) if found.trim() == FORMAT.to_string() => return Ok(()),
-        Ok(found) => {
-            let found = found.trim().chars().take(40).collect();
-            return Err(OpenError::Format { directory: directory.to_owned(), found });
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
+    if has_known_format(directory)? {
+        return Ok(());
     }
+    let failed = |error| OpenError::Directory { directory: directory.to_owned(), error };
     fs::create_dir_all(directory).map_err(failed)?;
     let foreign = fs::read_dir(directory).map_err(failed)?.flatten();
     // Half of a format file is what a crash in the next lines leaves.
@@ -153,6 +152,19 @@ fn check_directory(directory: &Path) -> Result<(), OpenError> {
         return Err(OpenError::NotAStore(directory.to_owned()));
     }
     write_format(directory).map_err(failed)
+}
+
+/// Whether a directory holds a store; an error if this build cannot read it.
+pub(super) fn has_known_format(directory: &Path) -> Result<bool, OpenError> {
+    match fs::read_to_string(directory.join(FORMAT_FILE)) {
+        Ok(found) if found.trim() == FORMAT.to_string() => Ok(true),
+        Ok(found) => {
+            let found = found.trim().chars().take(40).collect();
+            Err(OpenError::Format { directory: directory.to_owned(), found })
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(OpenError::Directory { directory: directory.to_owned(), error }),
+    }
 }
 
 const NEW_FORMAT_FILE: &str = "format.new";
@@ -204,18 +216,32 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
 /// What `meta` tells of a store.
 #[derive(Default)]
 pub(super) struct Found {
-    format: Option<u64>,
+    pub(super) format: Option<u64>,
     /// Of the last commit.
     pub(super) revision: Revision,
     pub(super) reserved: Option<Revision>,
-    closed: Option<Revision>,
+    pub(super) closed: Option<Revision>,
     pub(super) compacted: Revision,
-    gaps: Vec<(Revision, Revision)>,
+    pub(super) gaps: Vec<(Revision, Revision)>,
     pub(super) marks: Vec<(Revision, [u64; 3])>,
     /// The resources, by their numbers.
-    resources: Vec<ResourcePrefix>,
+    pub(super) resources: Vec<ResourcePrefix>,
     /// The counts of each.
     pub(super) counters: Vec<Counters>,
+}
+
+impl Found {
+    /// Whether nothing was ever stored: it was about to be made.
+    pub(super) fn is_new(&self) -> bool {
+        self.reserved.is_none()
+    }
+
+    /// The last revision that it knows to be issued.
+    pub(super) fn last(&self) -> Revision {
+        let gaps = self.gaps.iter().map(|(_, until)| *until);
+        let last = gaps.chain([self.revision, self.compacted]).chain(self.closed).max();
+        last.unwrap_or_default()
+    }
 }
 
 /// Reads what `meta` tells.
@@ -286,8 +312,7 @@ fn recover(
         }
         (Some(reserved), None) => {
             let resumed = reserved.next();
-            let gaps = found.gaps.iter().map(|(_, until)| *until);
-            let last = gaps.chain([found.revision, found.compacted]).max().unwrap_or_default();
+            let last = found.last();
             found.gaps.push((last, resumed));
             batch.put_cf(meta, meta_at(META_GAP, resumed), codec::numbers(&[last.get()]));
             tracing::info!(%last, revision = %resumed, "the store was not closed: revisions go on after a gap");

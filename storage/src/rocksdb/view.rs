@@ -4,6 +4,7 @@
 //! operation: what has to last for longer is a revision, and the pin that keeps its history. The writer
 //! needs no snapshot: while it looks nobody else changes anything.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::rocksdb::{DB, DBPinnableSlice, DBRawIterator, ErrorKind, ReadOptions, ReadTier, Snapshot};
@@ -57,8 +58,27 @@ impl Miss {
 
 /// What the engine says, in the words of the contract.
 pub(super) fn engine_error(error: ::rocksdb::Error) -> Error {
-    let reason = error.into_string();
-    Error::Internal { reason: reason.lines().collect::<Vec<_>>().join(" ") }
+    let is_damage = error.kind() == ErrorKind::Corruption;
+    let mut reason = engine_reason(error);
+    if is_damage {
+        // The engine names the file.
+        reason.push_str(
+            ": look through the whole store with `watchkeep check`, and restore a checkpoint of it",
+        );
+    }
+    Error::Internal { reason }
+}
+
+/// What the engine says, in one line.
+pub(super) fn engine_reason(error: ::rocksdb::Error) -> String {
+    error.into_string().lines().collect::<Vec<_>>().join(" ")
+}
+
+/// The file that the engine says is damaged, if it names one.
+pub(super) fn damaged_file(reason: &str) -> Option<PathBuf> {
+    let end = reason.find(".sst")? + ".sst".len();
+    let start = reason.get(..end)?.find('/')?;
+    reason.get(start..end).map(PathBuf::from)
 }
 
 fn missed(error: ::rocksdb::Error) -> Miss {

@@ -1,0 +1,112 @@
+//! Stores on the disk for tests: made, killed, and looked at from below.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use watchkeep_storage::rocksdb::{RocksBackend, RocksOptions};
+use watchkeep_storage::{
+    Backend as _, Commit, Committed, Environment, Error, Expect, Freshness, Interface, ListRequest,
+    Operation, Outcome, Predicate, ReadAt, Record, ResourcePrefix, Revision, Schema, SelectableField, Value,
+    collect,
+};
+
+pub(crate) fn folder() -> TempDir {
+    TempDir::with_prefix("watchkeep-rocksdb-").unwrap()
+}
+
+/// Opens a store and its pods.
+pub(crate) async fn open(directory: &Path) -> (RocksBackend, Arc<dyn Interface>) {
+    let backend = RocksBackend::open(RocksOptions::new(directory), Environment::system()).unwrap();
+    let pods = pods(&backend).await;
+    (backend, pods)
+}
+
+pub(crate) async fn pods(backend: &RocksBackend) -> Arc<dyn Interface> {
+    let schema = Schema::new(1, vec![SelectableField::new("spec.nodeName")]);
+    backend.resource(ResourcePrefix::new("/pods").unwrap(), Arc::new(schema)).await.unwrap()
+}
+
+/// Puts a pod whose filler has so many bytes, or deletes it.
+pub(crate) async fn write(
+    pods: &Arc<dyn Interface>,
+    name: &str,
+    filler: Option<usize>,
+    ttl: Option<Duration>,
+) -> Committed {
+    let key = pods.prefix().object(Some("ns"), name).unwrap();
+    let stored = pods.get(&key, Freshness::Latest).await.unwrap().record;
+    let expect = stored.map_or(Expect::Absent, |record| Expect::Revision(record.revision));
+    let operation = filler.map_or(Operation::Delete, |filler| {
+        let metadata = format!(r#"{{"name":"{name}","namespace":"ns","uid":"u-{name}","labels":{{"app":"{name}"}}}}"#);
+        // Text that does not shrink to nothing.
+        let filler: String = (0..filler).map(|at| char::from(b'a' + (at * at / 7 % 26) as u8)).collect();
+        let json = format!(
+            r#"{{"kind":"Pod","apiVersion":"v1","metadata":{metadata},"spec":{{"nodeName":"n","filler":"{filler}"}}}}"#
+        );
+        Operation::Put { value: Value::new(json, pods.schema()).unwrap(), ttl }
+    });
+    match pods.commit(Commit { key, expect, operation }).await.unwrap() {
+        Outcome::Committed(committed) => committed,
+        Outcome::Conflict { current } => panic!("{current:?}"),
+    }
+}
+
+pub(crate) async fn put(pods: &Arc<dyn Interface>, name: &str, filler: usize) -> Revision {
+    write(pods, name, Some(filler), None).await.revision
+}
+
+pub(crate) async fn list(pods: &Arc<dyn Interface>, at: ReadAt) -> Result<Vec<Arc<Record>>, Error> {
+    let scope = pods.prefix().under(None).unwrap();
+    let request = ListRequest { scope, at, start: None, limit: None, predicate: Predicate::everything() };
+    collect(pods.list(request).await?.cursor).await
+}
+
+/// All files below a directory, with what is in them.
+pub(crate) fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.insert(entry.path(), fs::read(entry.path()).unwrap());
+        }
+    }
+    found
+}
+
+/// What a process that is killed leaves: a copy of the files, made without a word to the store.
+pub(crate) fn killed(directory: &Path) -> TempDir {
+    let image = folder();
+    for (path, bytes) in files(directory) {
+        let target = image.path().join(path.strip_prefix(directory).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
+    image
+}
+
+/// The files of the engine with this extension, in order.
+pub(crate) fn engine_files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let files = files(&directory.join("db")).into_keys();
+    files.filter(|path| path.extension().is_some_and(|own| own == extension)).collect()
+}
+
+/// Flips bits of one byte of a file.
+pub(crate) fn flip(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 0x55;
+    fs::write(file, bytes).unwrap();
+}
+
+/// Works on a closed store from below.
+pub(crate) fn with_engine(directory: &Path, work: impl FnOnce(&rocksdb::DB)) {
+    let families = ["latest", "versions", "history", "deadlines", "meta"];
+    let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.join("db"), families).unwrap();
+    work(&db);
+}
