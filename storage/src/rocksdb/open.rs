@@ -27,7 +27,7 @@ use super::lock::DirectoryLock;
 use super::log_check::{self, LogDamage};
 use super::options::{Compression, RocksOptions};
 use super::state::State;
-use super::view::{View, engine_error};
+use super::view::{View, advised, engine_error};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::key::ResourcePrefix;
@@ -131,12 +131,12 @@ fn engine_path(options: &RocksOptions) -> PathBuf {
 }
 
 fn refused(directory: &Path, error: ::rocksdb::Error) -> OpenError {
-    let reason = error.into_string();
+    let reason = advised(error);
     // The one lock of the engine: of another process, or of another store in this one.
     if reason.contains("While lock file") || reason.contains("lock hold by current process") {
         return OpenError::InUse(directory.to_owned());
     }
-    OpenError::Engine { directory: directory.to_owned(), reason: reason.replace('\n', " ") }
+    OpenError::Engine { directory: directory.to_owned(), reason }
 }
 
 /// Checks the format of a directory, and makes the directory if there is none.

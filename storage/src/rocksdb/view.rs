@@ -58,15 +58,19 @@ impl Miss {
 
 /// What the engine says, in the words of the contract.
 pub(super) fn engine_error(error: ::rocksdb::Error) -> Error {
+    Error::Internal { reason: advised(error) }
+}
+
+/// What the engine says, in one line; of damage, where it names the file, with what to do.
+pub(super) fn advised(error: ::rocksdb::Error) -> String {
     let is_damage = error.kind() == ErrorKind::Corruption;
     let mut reason = engine_reason(error);
     if is_damage {
-        // The engine names the file.
         reason.push_str(
             ": look through the whole store with `watchkeep check`, and restore a checkpoint of it",
         );
     }
-    Error::Internal { reason }
+    reason
 }
 
 /// What the engine says, in one line.

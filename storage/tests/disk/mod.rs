@@ -44,8 +44,7 @@ pub(crate) async fn write(
     let expect = stored.map_or(Expect::Absent, |record| Expect::Revision(record.revision));
     let operation = filler.map_or(Operation::Delete, |filler| {
         let metadata = format!(r#"{{"name":"{name}","namespace":"ns","uid":"u-{name}","labels":{{"app":"{name}"}}}}"#);
-        // Text that does not shrink to nothing.
-        let filler: String = (0..filler).map(|at| char::from(b'a' + (at * at / 7 % 26) as u8)).collect();
+        let filler = text(name, filler);
         let json = format!(
             r#"{{"kind":"Pod","apiVersion":"v1","metadata":{metadata},"spec":{{"nodeName":"n","filler":"{filler}"}}}}"#
         );
@@ -55,6 +54,17 @@ pub(crate) async fn write(
         Outcome::Committed(committed) => committed,
         Outcome::Conflict { current } => panic!("{current:?}"),
     }
+}
+
+/// Text that compression makes little of.
+fn text(seed: &str, bytes: usize) -> String {
+    let mut state =
+        seed.bytes().fold(bytes as u64, |state, byte| state.wrapping_mul(31).wrapping_add(byte.into()));
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b"abcdefghijklmnopqrstuvwxyz012345"[(state >> 59) as usize])
+    };
+    (0..bytes).map(|_| letter()).collect()
 }
 
 pub(crate) async fn put(pods: &Arc<dyn Interface>, name: &str, filler: usize) -> Revision {
@@ -95,6 +105,14 @@ pub(crate) fn killed(directory: &Path) -> TempDir {
 pub(crate) fn engine_files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let files = files(&directory.join("db")).into_keys();
     files.filter(|path| path.extension().is_some_and(|own| own == extension)).collect()
+}
+
+/// The files of a column family of a closed store.
+pub(crate) fn tables(directory: &Path, family: &str) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    with_engine(directory, |db| names = db.live_files().unwrap());
+    let own = names.into_iter().filter(|file| file.column_family_name == family);
+    own.map(|file| directory.join("db").join(file.name.trim_start_matches('/'))).collect()
 }
 
 /// Flips bits of one byte of a file.
