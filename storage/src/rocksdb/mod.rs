@@ -39,6 +39,7 @@
 //! its outcome is unknown, and no further write is accepted until the store is opened again; reads go on.
 
 mod check;
+mod checkpoint;
 mod codec;
 mod commit;
 mod compact;
@@ -67,6 +68,7 @@ use tokio::sync::{mpsc, oneshot, watch as watermark};
 use tokio::task::{JoinError, JoinHandle};
 
 pub use self::check::{CheckReport, PROBLEMS_MAX, Problem, check};
+pub use self::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use self::codec::Reader;
 use self::commit::{QUEUE_COMMITS_MAX, Request, Writer};
 use self::engine::{Engine, closed};

@@ -4,7 +4,7 @@
 //! clean close revisions go on where they were. After anything else the store may have lost what was
 //! never synced, and somebody may have seen the revisions of that: so they go on after the block that was
 //! reserved, and what lies between is a gap, which is answered like compacted history.
-//! \[REVISION-MONOTONIC\]
+//! So it is with a checkpoint, whose original goes on to issue revisions. \[REVISION-MONOTONIC\]
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -35,7 +35,9 @@ use crate::revision::Revision;
 
 /// The file that tells the format, beside the engine's own directory.
 const FORMAT_FILE: &str = "format";
-const ENGINE_DIRECTORY: &str = "db";
+pub(super) const ENGINE_DIRECTORY: &str = "db";
+/// The file that says that the store is a checkpoint, and was not opened since.
+pub(super) const CHECKPOINT_FILE: &str = "checkpoint";
 
 /// Why a store cannot be opened; each says in one line what to do.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +96,15 @@ pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<
     let lock = DirectoryLock::take(directory)?;
     let db = engine(options)?;
     let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
-    recover(db, lock, options, environment).map_err(failed)
+    let checkpoint = directory.join(CHECKPOINT_FILE);
+    let is_checkpoint = checkpoint.exists();
+    let opened = recover(db, lock, is_checkpoint, options, environment).map_err(failed)?;
+    if is_checkpoint {
+        // It is a store of its own from here on, with revisions that are durably above the original's.
+        let removed = fs::remove_file(checkpoint).and_then(|()| fs::File::open(directory)?.sync_all());
+        removed.map_err(|error| OpenError::Directory { directory: directory.clone(), error })?;
+    }
+    Ok(opened)
 }
 
 /// Opens the engine of a directory that was checked.
@@ -170,7 +180,7 @@ pub(super) fn has_known_format(directory: &Path) -> Result<bool, OpenError> {
 const NEW_FORMAT_FILE: &str = "format.new";
 
 /// Whole and durable, or not at all.
-fn write_format(directory: &Path) -> std::io::Result<()> {
+pub(super) fn write_format(directory: &Path) -> std::io::Result<()> {
     let new = directory.join(NEW_FORMAT_FILE);
     let mut file = fs::File::create(&new)?;
     writeln!(file, "{FORMAT}")?;
@@ -288,6 +298,7 @@ pub(super) fn read(db: &DB) -> Result<Found, Error> {
 fn recover(
     db: DB,
     lock: DirectoryLock,
+    is_checkpoint: bool,
     options: &RocksOptions,
     environment: &Environment,
 ) -> Result<Opened, Error> {
@@ -297,9 +308,9 @@ fn recover(
     }
     let mut batch = WriteBatch::default();
     let meta = family(&db, META)?;
-    let (revision, reserved) = match (found.reserved, found.closed) {
+    let micros = u64::try_from(environment.unix_time().as_micros()).unwrap_or(u64::MAX);
+    let (revision, reserved) = match (found.reserved, found.closed.filter(|_| !is_checkpoint)) {
         (None, _) => {
-            let micros = u64::try_from(environment.unix_time().as_micros()).unwrap_or(u64::MAX);
             let first = Revision::new(options.first_revision.map_or(micros, Revision::get).max(1));
             // Revisions below are another store's: they cannot be read.
             found.compacted = first;
@@ -311,11 +322,19 @@ fn recover(
             (closed, reserved.max(Revision::new(closed.get() + BLOCK_REVISIONS)))
         }
         (Some(reserved), None) => {
-            let resumed = reserved.next();
+            let mut resumed = reserved.next();
+            if is_checkpoint {
+                // The original goes on. It began at the Unix time in microseconds and commits less often
+                // than once in one, so it is below that still.
+                resumed = resumed.max(Revision::new(micros));
+            }
             let last = found.last();
             found.gaps.push((last, resumed));
             batch.put_cf(meta, meta_at(META_GAP, resumed), codec::numbers(&[last.get()]));
-            tracing::info!(%last, revision = %resumed, "the store was not closed: revisions go on after a gap");
+            tracing::info!(
+                %last, revision = %resumed, is_checkpoint,
+                "the store was not closed: revisions go on after a gap"
+            );
             (resumed, Revision::new(resumed.get() + BLOCK_REVISIONS))
         }
     };
