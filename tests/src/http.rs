@@ -1,7 +1,7 @@
 //! Plain HTTP requests, each on a connection of its own: for tests that kill the server, where a client
 //! that tries again by itself would hide what happened.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -34,6 +34,13 @@ impl Answer {
 /// # Errors
 /// When the connection ends before the answer does: whether the request had an effect is then unknown.
 pub fn send(address: &str, method: &str, path: &str, body: Option<&Json>) -> io::Result<Answer> {
+    let mut stream = ask(address, method, path, body)?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is cut off"))
+}
+
+fn ask(address: &str, method: &str, path: &str, body: Option<&Json>) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let body = body.map(Json::to_string).unwrap_or_default();
@@ -45,9 +52,40 @@ pub fn send(address: &str, method: &str, path: &str, body: Option<&Json>) -> io:
     );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is cut off"))
+    Ok(stream)
+}
+
+/// An answer whose body is read line by line while it comes: that of a watch.
+#[derive(Debug)]
+pub struct Lines {
+    reader: BufReader<TcpStream>,
+    /// The status.
+    pub status: u16,
+}
+
+impl Lines {
+    /// Sends a GET, and reads the head of the answer.
+    ///
+    /// # Errors
+    /// When the connection ends before the head does.
+    pub fn get(address: &str, path: &str) -> io::Result<Self> {
+        let mut lines = Self { reader: BufReader::new(ask(address, "GET", path, None)?), status: 0 };
+        let cut_off = || io::Error::new(io::ErrorKind::UnexpectedEof, "the head is cut off");
+        let first = lines.next_line()?.ok_or_else(cut_off)?;
+        lines.status = first.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(cut_off)?;
+        while !lines.next_line()?.ok_or_else(cut_off)?.trim().is_empty() {}
+        Ok(lines)
+    }
+
+    /// The next whole line; `None` at the end of the answer, also where that is in the middle of a line.
+    ///
+    /// # Errors
+    /// When the connection is broken, or nothing comes for too long.
+    pub fn next_line(&mut self) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line)?;
+        Ok(line.ends_with('\n').then_some(line))
+    }
 }
 
 /// An answer whose body has the length that its head says, if that says one.

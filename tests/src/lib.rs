@@ -3,9 +3,13 @@
 //!
 //! Nothing here waits without a deadline, and nothing waits by sleeping.
 
+pub mod chance;
 pub mod fixture;
 pub mod http;
+pub mod known;
 pub mod kubectl;
+pub mod load;
+pub mod power;
 pub mod process;
 pub mod scope;
 pub mod server;

@@ -1,7 +1,7 @@
 //! The built `watchkeep` binary, running on a port of its own with a kubeconfig of its own.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,9 @@ impl fmt::Debug for ServerError {
     }
 }
 
+/// Variables to start a server with.
+pub type Environment = Vec<(&'static str, OsString)>;
+
 /// A running server. Dropping it ends it and removes its folder.
 #[derive(Debug)]
 pub struct Server {
@@ -57,21 +60,31 @@ impl Server {
 
     /// Starts a server with more flags of `watchkeep serve`, and waits until it is ready.
     pub fn start_with(flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self, ServerError> {
-        Self::launch("127.0.0.1:0", flags)
+        Self::launch("127.0.0.1:0", &Environment::new(), flags)
+    }
+
+    /// The same, with more variables in its environment.
+    pub fn start_in(
+        environment: &Environment,
+        flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Self, ServerError> {
+        Self::launch("127.0.0.1:0", environment, flags)
     }
 
     /// Starts a server on a given address, such as that of one that has stopped, and waits until it is
     /// ready.
     pub fn start_at(address: &str) -> Result<Self, ServerError> {
-        Self::launch(address, ["--backend", "memory"])
+        Self::launch(address, &Environment::new(), ["--backend", "memory"])
     }
 
     fn launch(
         address: &str,
+        environment: &Environment,
         flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Self, ServerError> {
         let folder = TempDir::with_prefix("watchkeep-server-")?;
         let mut command = serve()?;
+        command.envs(environment.iter().cloned());
         command.args(["--listen", address, "--kubeconfig"]);
         command.arg(folder.path().join("kubeconfig")).args(flags);
         let process = Process::start(&mut command)?;

@@ -1,0 +1,12 @@
+//! The loss of power: what a disk may hold after it, of all that a process wrote.
+//!
+//! A process that is killed loses nothing that it has written: the system still has it. So a kill says
+//! nothing about syncs. Here a library is loaded into the server that keeps a journal of every change of
+//! its files and of every sync (`interposer`, `journal`); from the journal follows what the disk was bound
+//! to keep (`disk`), and everything else is left to chance (`outcome`). The server is then started on that.
+
+pub mod disk;
+pub mod image;
+pub mod interposer;
+pub mod journal;
+mod outcome;

@@ -1,0 +1,162 @@
+//! A server whose machine loses power while it is written to: what it has acknowledged is there, and
+//! nothing that anybody saw is taken back.
+//!
+//! `watchkeep_tests::power` says how power is lost here.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use watchkeep_tests::chance::{Chance, number};
+use watchkeep_tests::known::Known;
+use watchkeep_tests::load::{self, Load, Watcher};
+use watchkeep_tests::power::image::Image;
+use watchkeep_tests::power::interposer::{Interposed, Interposer};
+use watchkeep_tests::power::journal::Record;
+use watchkeep_tests::server::Server;
+
+/// How often the power is lost; `WATCHKEEP_POWER_LOSSES` asks for more.
+const LOSSES: u64 = 24;
+/// History is read from the beginning for as many losses, and then from where they were.
+const LOSSES_REMEMBERED: u64 = 5;
+
+const SMALL: Load = Load { writers: 4, objects: 5, bytes: 6000, deletes: true, refusals: false };
+/// Large enough that memory is flushed, logs are switched and files are compacted all the time.
+const LARGE: Load = Load { bytes: 120_000, ..SMALL };
+const SMALL_BUFFERS: &[&str] = &["--write-buffer-bytes", "1Mi", "--history-bytes", "1Gi"];
+
+/// How often the engine did what a loss of power could hurt.
+#[derive(Debug, Default)]
+struct Seen {
+    logs: usize,
+    tables: usize,
+    compactions: usize,
+}
+
+impl Seen {
+    fn count(&mut self, journal: &[Record]) {
+        for record in journal {
+            match record {
+                Record::Open { path, create: true, .. } if path.ends_with(".log") => self.logs += 1,
+                Record::Open { path, create: true, .. } if path.ends_with(".sst") => self.tables += 1,
+                Record::Unlink(path) if path.ends_with(".sst") => self.compactions += 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Waits for as long.
+fn pause(during: Duration) {
+    let (_alive, never): (_, Receiver<()>) = mpsc::channel();
+    assert!(never.recv_timeout(during).is_err());
+}
+
+/// A store that loses power again and again.
+struct Losses {
+    interposer: Interposer,
+    chance: Chance,
+    flags: &'static [&'static str],
+    load: Load,
+    syncs: bool,
+    seen: Seen,
+}
+
+impl Losses {
+    fn new(load: Load, flags: &'static [&'static str], salt: u64) -> Self {
+        let seed = Chance::from_environment().draw() ^ salt;
+        let (interposer, chance) = (Interposer::build().unwrap(), Chance::new(seed));
+        Self { interposer, chance, flags, load, syncs: true, seen: Seen::default() }
+    }
+
+    fn start(&self, image: Image) -> (Interposed, Server) {
+        let mut directory = Interposed::new(&self.interposer, image).unwrap();
+        if !self.syncs {
+            directory.ignore_log_syncs().unwrap();
+        }
+        let server = directory.start(self.flags).unwrap();
+        (directory, server)
+    }
+
+    /// Has the clients at work for a while, and ends the server under them.
+    fn work(&mut self, server: Server, known: &mut Known, watchers: &mut [Watcher]) -> Result<(), String> {
+        // One in four losses comes soon after the start.
+        let longest = if self.chance.one_in(4) { 30 } else { 400 };
+        let during = Duration::from_millis(self.chance.up_to(longest) as u64);
+        let address = server.address().to_owned();
+        load::run(&address, known, watchers, self.load, || {
+            pause(during);
+            server.kill().unwrap();
+        })
+    }
+
+    /// What the disk holds after a loss now; and, once in three times, after another one at any moment of
+    /// the recovery from it.
+    fn lose(&mut self, directory: &Interposed) -> Image {
+        let disk = directory.disk(self.chance.draw()).unwrap();
+        directory.journals().unwrap().iter().for_each(|journal| self.seen.count(journal));
+        let image = disk.after_power_loss(&mut self.chance);
+        if !self.chance.one_in(3) {
+            return image;
+        }
+        let (recovering, server) = self.start(image);
+        server.kill().unwrap();
+        self.cut(&recovering)
+    }
+
+    /// What the disk holds when the power goes at any moment between the start and the end of a server.
+    fn cut(&mut self, directory: &Interposed) -> Image {
+        let journals = directory.journals().unwrap();
+        let records = &journals[0][..self.chance.up_to(journals[0].len())];
+        let mut disk = watchkeep_tests::power::disk::Disk::new(directory.before(), self.chance.draw());
+        disk.replay(records).unwrap();
+        disk.after_power_loss(&mut self.chance)
+    }
+
+    /// Loses power so many times; tells the broken promise, if one is.
+    fn run(&mut self, losses: u64) -> Result<Known, String> {
+        let (mut directory, mut server) = self.start(Image::default());
+        let mut known = Known::begin(server.address())?;
+        let mut watchers = vec![known.watcher(), known.watcher()];
+        for loss in 1..=losses {
+            self.work(server, &mut known, &mut watchers).map_err(|reason| format!("loss {loss}: {reason}"))?;
+            let image = self.lose(&directory);
+            (directory, server) = self.start(image);
+            let checked = known.check(server.address(), &watchers, &mut self.chance);
+            checked.map_err(|reason| format!("after loss {loss}: {reason}\n{}", server.log_so_far()))?;
+            if loss % LOSSES_REMEMBERED == 0 {
+                known.forget(&mut watchers);
+            }
+        }
+        eprintln!("{} acknowledged writes, {losses} losses, {:?}", known.acknowledged, self.seen);
+        Ok(known)
+    }
+}
+
+fn losses() -> u64 {
+    number("WATCHKEEP_POWER_LOSSES", LOSSES)
+}
+
+#[test]
+fn every_acknowledged_write_survives_every_loss_of_power() {
+    let mut test = Losses::new(SMALL, &[], 1);
+    let known = test.run(losses()).unwrap();
+    assert!(known.acknowledged > 100, "too few writes to tell: {}", known.acknowledged);
+}
+
+#[test]
+fn a_loss_of_power_between_flushes_and_compactions_loses_nothing() {
+    let mut test = Losses::new(LARGE, SMALL_BUFFERS, 2);
+    test.run(losses() / 2).unwrap();
+    let Seen { logs, tables, compactions } = test.seen;
+    assert!(logs > 10 && tables > 20 && compactions > 5, "too little happened to tell: {:?}", test.seen);
+}
+
+#[test]
+fn a_store_that_does_not_sync_is_caught() {
+    let mut test = Losses::new(SMALL, &[], 3);
+    test.syncs = false;
+    let broken = test.run(8).unwrap_err();
+    assert!(broken.contains("lost") || broken.contains("can only be") || broken.contains("was seen"), "{broken}");
+}
