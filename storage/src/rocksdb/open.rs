@@ -94,6 +94,7 @@ pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<
     let directory = &options.directory;
     check_directory(directory)?;
     let lock = DirectoryLock::take(directory)?;
+    keep_names(directory).map_err(|error| OpenError::Directory { directory: directory.clone(), error })?;
     let db = engine(options)?;
     let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
     let checkpoint = directory.join(CHECKPOINT_FILE);
@@ -155,7 +156,7 @@ fn check_directory(directory: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     let failed = |error| OpenError::Directory { directory: directory.to_owned(), error };
-    fs::create_dir_all(directory).map_err(failed)?;
+    make_directory(directory).map_err(failed)?;
     let foreign = fs::read_dir(directory).map_err(failed)?.flatten();
     // Half of a format file is what a crash in the next lines leaves.
     if foreign.map(|entry| entry.file_name()).any(|name| name != NEW_FORMAT_FILE) {
@@ -186,6 +187,32 @@ pub(super) fn write_format(directory: &Path) -> std::io::Result<()> {
     writeln!(file, "{FORMAT}")?;
     file.sync_all()?;
     fs::rename(&new, directory.join(FORMAT_FILE))?;
+    sync_directory(directory)
+}
+
+/// Makes a directory, and those above it that are missing, each with a name that a loss of power leaves.
+fn make_directory(directory: &Path) -> std::io::Result<()> {
+    let Some(parent) = directory.parent() else { return Ok(()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    if directory.is_dir() {
+        // Perhaps made by a process that was killed before it synced; perhaps by somebody who does not let
+        // us read the directory above.
+        let _ = sync_directory(parent);
+        return Ok(());
+    }
+    make_directory(parent)?;
+    fs::create_dir_all(directory)?;
+    sync_directory(parent)
+}
+
+/// Has the names in the directory stay: the engine syncs only what is in its own. At every start, because
+/// the one before may have been killed before it did so.
+fn keep_names(directory: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(directory.join(ENGINE_DIRECTORY))?;
+    sync_directory(directory)
+}
+
+fn sync_directory(directory: &Path) -> std::io::Result<()> {
     fs::File::open(directory)?.sync_all()
 }
 
