@@ -1,8 +1,11 @@
 //! Chance with a seed, so that what a test met can be met again.
 
 use std::env;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-/// The seed when nobody gives one.
+use crate::soak;
+
+/// The seed of a run that nobody asked to be long.
 const SEED: u64 = 1;
 
 /// A sequence of numbers that a seed gives (`SplitMix64`).
@@ -10,9 +13,9 @@ const SEED: u64 = 1;
 pub struct Chance(u64);
 
 impl Chance {
-    /// The sequence of `WATCHKEEP_SEED`, or of a fixed seed; prints which.
+    /// The sequence of `WATCHKEEP_SEED`, or of a fixed seed, or in a long run of a fresh one; prints which.
     pub fn from_environment() -> Self {
-        let seed = number("WATCHKEEP_SEED", SEED);
+        let seed = number("WATCHKEEP_SEED", if soak::is_long() { fresh() } else { SEED });
         eprintln!("WATCHKEEP_SEED={seed}");
         Self(seed)
     }
@@ -39,6 +42,10 @@ impl Chance {
     pub fn one_in(&mut self, times: usize) -> bool {
         self.up_to(times.saturating_sub(1)) == 0
     }
+}
+
+fn fresh() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// A number of the environment.

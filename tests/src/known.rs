@@ -84,7 +84,15 @@ impl Known {
     pub fn begin(address: &str) -> Result<Self, String> {
         let base = revision_of(&get(address, PATH)?)?;
         let objects = BTreeMap::new();
-        Ok(Self { base, starts: Vec::new(), objects, newest: base, counter: 0, acknowledged: 0, burns: false })
+        Ok(Self {
+            base,
+            starts: Vec::new(),
+            objects,
+            newest: base,
+            counter: 0,
+            acknowledged: 0,
+            burns: false,
+        })
     }
 
     /// A watcher of all that will be written.
@@ -169,7 +177,8 @@ impl Known {
     /// What is counted with each commit is what is there.
     fn check_count(&self, address: &str, list: &Json) -> Result<(), String> {
         let page = get(address, &format!("{PATH}?limit=1"))?;
-        let remaining = page.pointer("/metadata/remainingItemCount").and_then(Json::as_u64).unwrap_or_default();
+        let remaining =
+            page.pointer("/metadata/remainingItemCount").and_then(Json::as_u64).unwrap_or_default();
         let all = list.pointer("/items").and_then(Json::as_array).map_or(0, Vec::len) as u64;
         if all > 0 && remaining + 1 != all {
             return Err(format!("{all} objects, counted as {}", remaining + 1));
@@ -260,8 +269,11 @@ impl Known {
     fn resolve(&mut self, history: &[Event]) {
         for (name, object) in &mut self.objects {
             let events = history.iter().filter(|event| event.name == *name);
-            let change =
-                |event: &Event| Change { content: event.content, certain: true, revision: Some(event.revision) };
+            let change = |event: &Event| Change {
+                content: event.content,
+                certain: true,
+                revision: Some(event.revision),
+            };
             object.changes = events.map(change).collect();
         }
     }
@@ -272,12 +284,15 @@ fn matched(changes: &[Change], events: &[&Event]) -> Result<(), String> {
     let mut left = changes.iter();
     for event in events {
         let is_it = |change: &Change| {
-            change.content == event.content && change.revision.is_none_or(|revision| revision == event.revision)
+            change.content == event.content
+                && change.revision.is_none_or(|revision| revision == event.revision)
         };
         loop {
             match left.next() {
                 Some(change) if is_it(change) => break,
-                Some(change) if change.certain => return Err(format!("{change:?} is lost; there is {event:?}")),
+                Some(change) if change.certain => {
+                    return Err(format!("{change:?} is lost; there is {event:?}"));
+                }
                 Some(_) => {}
                 None => return Err(format!("nobody has asked for {event:?}")),
             }

@@ -84,10 +84,8 @@ impl Watcher {
 pub fn filler(counter: u64, bytes: usize) -> String {
     let mut chance = Chance::new(counter);
     let length = chance.up_to(bytes);
-    let mut text = String::with_capacity(length + 16);
-    while text.len() < length {
-        text.push_str(&format!("{:016x}", chance.draw()));
-    }
+    let part: String = (0..4).map(|_| format!("{:016x}", chance.draw())).collect();
+    let mut text = part.repeat(length / part.len() + 1);
     text.truncate(length);
     text
 }

@@ -19,6 +19,11 @@ pub fn duration() -> Duration {
     }
 }
 
+/// Whether a long run was asked for. Tests that count, instead of running for a time, count further then.
+pub fn is_long() -> bool {
+    env::var_os("WATCHKEEP_SOAK_MINUTES").is_some()
+}
+
 fn parse_minutes(text: &str) -> Option<Duration> {
     let minutes: u32 = text.parse().ok()?;
     Some(Duration::from_mins(minutes.into()))

@@ -11,13 +11,16 @@ use std::time::Duration;
 use watchkeep_tests::chance::{Chance, number};
 use watchkeep_tests::known::Known;
 use watchkeep_tests::load::{self, Load, Watcher};
+use watchkeep_tests::power::disk::Disk;
 use watchkeep_tests::power::image::Image;
 use watchkeep_tests::power::interposer::{Interposed, Interposer};
 use watchkeep_tests::power::journal::Record;
 use watchkeep_tests::server::Server;
+use watchkeep_tests::soak;
 
-/// How often the power is lost; `WATCHKEEP_POWER_LOSSES` asks for more.
+/// How often the power is lost, and how often in a soak; `WATCHKEEP_POWER_LOSSES` says otherwise.
 const LOSSES: u64 = 24;
+const SOAK_LOSSES: u64 = 500;
 /// History is read from the beginning for as many losses, and then from where they were.
 const LOSSES_REMEMBERED: u64 = 5;
 
@@ -26,12 +29,15 @@ const SMALL: Load = Load { writers: 4, objects: 5, bytes: 6000, deletes: true, r
 const LARGE: Load = Load { bytes: 120_000, ..SMALL };
 const SMALL_BUFFERS: &[&str] = &["--write-buffer-bytes", "1Mi", "--history-bytes", "1Gi"];
 
-/// How often the engine did what a loss of power could hurt.
+/// How often the engine did, while clients were at work, what a loss of power could hurt.
 #[derive(Debug, Default)]
 struct Seen {
+    /// Switches to another log.
     logs: usize,
+    /// Tables that were written.
     tables: usize,
-    compactions: usize,
+    /// Tables that were given up, because others took their content.
+    compacted: usize,
 }
 
 impl Seen {
@@ -40,7 +46,7 @@ impl Seen {
             match record {
                 Record::Open { path, create: true, .. } if path.ends_with(".log") => self.logs += 1,
                 Record::Open { path, create: true, .. } if path.ends_with(".sst") => self.tables += 1,
-                Record::Unlink(path) if path.ends_with(".sst") => self.compactions += 1,
+                Record::Unlink(path) if path.ends_with(".sst") => self.compacted += 1,
                 _ => {}
             }
         }
@@ -59,6 +65,8 @@ struct Losses {
     chance: Chance,
     flags: &'static [&'static str],
     load: Load,
+    /// For how long clients are at work at most.
+    load_millis: usize,
     syncs: bool,
     seen: Seen,
 }
@@ -67,7 +75,7 @@ impl Losses {
     fn new(load: Load, flags: &'static [&'static str], salt: u64) -> Self {
         let seed = Chance::from_environment().draw() ^ salt;
         let (interposer, chance) = (Interposer::build().unwrap(), Chance::new(seed));
-        Self { interposer, chance, flags, load, syncs: true, seen: Seen::default() }
+        Self { interposer, chance, flags, load, load_millis: 400, syncs: true, seen: Seen::default() }
     }
 
     fn start(&self, image: Image) -> (Interposed, Server) {
@@ -80,22 +88,30 @@ impl Losses {
     }
 
     /// Has the clients at work for a while, and ends the server under them.
-    fn work(&mut self, server: Server, known: &mut Known, watchers: &mut [Watcher]) -> Result<(), String> {
+    fn work(
+        &mut self,
+        directory: &Interposed,
+        server: Server,
+        known: &mut Known,
+        watchers: &mut [Watcher],
+    ) -> Result<(), String> {
         // One in four losses comes soon after the start.
-        let longest = if self.chance.one_in(4) { 30 } else { 400 };
+        let longest = if self.chance.one_in(4) { 30 } else { self.load_millis };
         let during = Duration::from_millis(self.chance.up_to(longest) as u64);
         let address = server.address().to_owned();
+        let before = directory.journals().unwrap()[0].len();
         load::run(&address, known, watchers, self.load, || {
             pause(during);
             server.kill().unwrap();
-        })
+        })?;
+        self.seen.count(&directory.journals().unwrap()[0][before..]);
+        Ok(())
     }
 
     /// What the disk holds after a loss now; and, once in three times, after another one at any moment of
     /// the recovery from it.
     fn lose(&mut self, directory: &Interposed) -> Image {
         let disk = directory.disk(self.chance.draw()).unwrap();
-        directory.journals().unwrap().iter().for_each(|journal| self.seen.count(journal));
         let image = disk.after_power_loss(&mut self.chance);
         if !self.chance.one_in(3) {
             return image;
@@ -109,7 +125,7 @@ impl Losses {
     fn cut(&mut self, directory: &Interposed) -> Image {
         let journals = directory.journals().unwrap();
         let records = &journals[0][..self.chance.up_to(journals[0].len())];
-        let mut disk = watchkeep_tests::power::disk::Disk::new(directory.before(), self.chance.draw());
+        let mut disk = Disk::new(directory.before(), self.chance.draw());
         disk.replay(records).unwrap();
         disk.after_power_loss(&mut self.chance)
     }
@@ -120,7 +136,8 @@ impl Losses {
         let mut known = Known::begin(server.address())?;
         let mut watchers = vec![known.watcher(), known.watcher()];
         for loss in 1..=losses {
-            self.work(server, &mut known, &mut watchers).map_err(|reason| format!("loss {loss}: {reason}"))?;
+            let worked = self.work(&directory, server, &mut known, &mut watchers);
+            worked.map_err(|reason| format!("before loss {loss}: {reason}"))?;
             let image = self.lose(&directory);
             (directory, server) = self.start(image);
             let checked = known.check(server.address(), &watchers, &mut self.chance);
@@ -135,22 +152,44 @@ impl Losses {
 }
 
 fn losses() -> u64 {
-    number("WATCHKEEP_POWER_LOSSES", LOSSES)
+    number("WATCHKEEP_POWER_LOSSES", if soak::is_long() { SOAK_LOSSES } else { LOSSES })
 }
 
 #[test]
-fn every_acknowledged_write_survives_every_loss_of_power() {
+fn every_acknowledged_write_survives_a_soak_of_power_losses() {
     let mut test = Losses::new(SMALL, &[], 1);
     let known = test.run(losses()).unwrap();
     assert!(known.acknowledged > 100, "too few writes to tell: {}", known.acknowledged);
 }
 
 #[test]
-fn a_loss_of_power_between_flushes_and_compactions_loses_nothing() {
+fn a_soak_of_power_losses_between_flushes_and_compactions_loses_nothing() {
     let mut test = Losses::new(LARGE, SMALL_BUFFERS, 2);
+    test.load_millis = 1200;
     test.run(losses() / 2).unwrap();
-    let Seen { logs, tables, compactions } = test.seen;
-    assert!(logs > 10 && tables > 20 && compactions > 5, "too little happened to tell: {:?}", test.seen);
+    let Seen { logs, tables, compacted } = test.seen;
+    assert!(logs > 10 && tables > 20 && compacted > 5, "too little happened to tell: {:?}", test.seen);
+}
+
+#[test]
+fn a_store_whose_first_start_was_cut_off_anywhere_opens_and_keeps_what_it_acknowledges() {
+    let mut test = Losses::new(SMALL, &[], 4);
+    let (first, server) = test.start(Image::default());
+    server.kill().unwrap();
+    for _ in 0..losses() / 3 {
+        let image = test.cut(&first);
+        let paths: Vec<_> = image.0.keys().cloned().collect();
+        let (directory, server) = test.start(image);
+        let mut known = Known::begin(server.address()).unwrap();
+        // It writes; and that is there after the next loss.
+        known.check(server.address(), &[], &mut test.chance).unwrap();
+        server.kill().unwrap();
+        let disk = directory.disk(test.chance.draw()).unwrap();
+        let image = disk.after_power_loss(&mut test.chance);
+        let (_directory, server) = test.start(image);
+        let checked = known.check(server.address(), &[], &mut test.chance);
+        checked.map_err(|reason| format!("{reason}, after a first start that left {paths:?}")).unwrap();
+    }
 }
 
 #[test]
@@ -158,5 +197,8 @@ fn a_store_that_does_not_sync_is_caught() {
     let mut test = Losses::new(SMALL, &[], 3);
     test.syncs = false;
     let broken = test.run(8).unwrap_err();
-    assert!(broken.contains("lost") || broken.contains("can only be") || broken.contains("was seen"), "{broken}");
+    assert!(
+        broken.contains("lost") || broken.contains("can only be") || broken.contains("was seen"),
+        "{broken}"
+    );
 }

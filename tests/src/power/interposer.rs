@@ -167,4 +167,3 @@ impl Interposed {
         self.faults.write_all_at(&1_u64.to_ne_bytes(), NO_LOG_SYNC)
     }
 }
-

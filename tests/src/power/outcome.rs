@@ -167,7 +167,8 @@ mod tests {
         let mut texts = Vec::new();
         for seed in 0..20 {
             let mut disk = Disk::new(&Image::default(), seed);
-            let records = [root(), open("f", 7), write(0, "abc"), failed.clone(), synced.clone(), name.clone()];
+            let records =
+                [root(), open("f", 7), write(0, "abc"), failed.clone(), synced.clone(), name.clone()];
             disk.replay(&records).unwrap();
             texts.push(file(&disk.after_power_loss(&mut Chance::new(seed))).unwrap().to_owned());
             assert_eq!(file(&disk.live()), Some("abc"));
