@@ -14,3 +14,4 @@ pub mod process;
 pub mod scope;
 pub mod server;
 pub mod soak;
+pub mod tmpfs;

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode,
-    LogLevel, Options, WriteBatch, properties,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, InfoLogger,
+    IteratorMode, LogLevel, Options, WriteBatch, properties,
 };
 
 use super::codec::{self, Counters, Reader};
@@ -147,7 +147,11 @@ fn refused(directory: &Path, error: ::rocksdb::Error) -> OpenError {
     if reason.contains("While lock file") || reason.contains("lock hold by current process") {
         return OpenError::InUse(directory.to_owned());
     }
-    OpenError::Engine { directory: directory.to_owned(), reason }
+    let directory = directory.to_owned();
+    if reason.contains("Read-only file system") || reason.contains("Permission denied") {
+        return OpenError::Directory { directory, error: std::io::Error::other(reason) };
+    }
+    OpenError::Engine { directory, reason }
 }
 
 /// Checks the format of a directory, and makes the directory if there is none.
@@ -216,6 +220,18 @@ fn sync_directory(directory: &Path) -> std::io::Result<()> {
     fs::File::open(directory)?.sync_all()
 }
 
+/// What the engine has to say. Its banners are of little use, and why it could not be opened its caller
+/// is told.
+fn log(level: LogLevel, line: &str) {
+    let line = line.trim_end();
+    match level {
+        LogLevel::Warn | LogLevel::Error | LogLevel::Fatal if !line.contains("DB::Open() failed") => {
+            tracing::warn!("the engine: {line}");
+        }
+        _ => tracing::debug!("the engine: {line}"),
+    }
+}
+
 /// The options of the engine, and its column families.
 fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescriptor>) {
     let mut blocks = BlockBasedOptions::default();
@@ -241,8 +257,9 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
     // A torn end of the log is what a loss of power leaves: everything before it counts.
     general.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     general.set_paranoid_checks(true);
-    general.set_keep_log_file_num(2);
-    general.set_max_log_file_size(4 << 20);
+    // Into our log: a log file of its own the engine would change before it knows whether it may have the
+    // directory.
+    general.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, log));
     general.set_log_level(LogLevel::Warn);
     general.set_stats_dump_period_sec(0);
     general.set_stats_persist_period_sec(0);
