@@ -5,7 +5,9 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -88,6 +90,15 @@ pub fn filler(counter: u64, bytes: usize) -> String {
     let mut text = part.repeat(length / part.len() + 1);
     text.truncate(length);
     text
+}
+
+/// Waits for as long: for a moment that chance chose.
+///
+/// # Panics
+/// Never: nobody is there to wake it.
+pub fn pause(during: Duration) {
+    let (_alive, never): (_, Receiver<()>) = mpsc::channel();
+    assert!(never.recv_timeout(during).is_err());
 }
 
 /// Lets the clients write and watch while `meanwhile` runs, which ends the server, and has `known` remember

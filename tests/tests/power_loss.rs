@@ -5,12 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use watchkeep_tests::chance::{Chance, number};
 use watchkeep_tests::known::Known;
-use watchkeep_tests::load::{self, Load, Watcher};
+use watchkeep_tests::load::{self, Load, Watcher, pause};
 use watchkeep_tests::power::disk::Disk;
 use watchkeep_tests::power::image::Image;
 use watchkeep_tests::power::interposer::{Interposed, Interposer};
@@ -53,10 +52,11 @@ impl Seen {
     }
 }
 
-/// Waits for as long.
-fn pause(during: Duration) {
-    let (_alive, never): (_, Receiver<()>) = mpsc::channel();
-    assert!(never.recv_timeout(during).is_err());
+/// The engine's list of its own files. Its end may be missing, and torn at any byte; but the engine does not
+/// open a store whose list has a hole before the end, which takes a disk that tears a page of it, on a file
+/// system that has made the file longer before it wrote the page.
+fn in_order(name: &str) -> bool {
+    name.starts_with("MANIFEST-")
 }
 
 /// A store that loses power again and again.
@@ -112,7 +112,7 @@ impl Losses {
     /// the recovery from it.
     fn lose(&mut self, directory: &Interposed) -> Image {
         let disk = directory.disk(self.chance.draw()).unwrap();
-        let image = disk.after_power_loss(&mut self.chance);
+        let image = disk.after_power_loss(&mut self.chance, in_order);
         if !self.chance.one_in(3) {
             return image;
         }
@@ -127,7 +127,7 @@ impl Losses {
         let records = &journals[0][..self.chance.up_to(journals[0].len())];
         let mut disk = Disk::new(directory.before(), self.chance.draw());
         disk.replay(records).unwrap();
-        disk.after_power_loss(&mut self.chance)
+        disk.after_power_loss(&mut self.chance, in_order)
     }
 
     /// Loses power so many times; tells the broken promise, if one is.
@@ -185,7 +185,7 @@ fn a_store_whose_first_start_was_cut_off_anywhere_opens_and_keeps_what_it_acknow
         known.check(server.address(), &[], &mut test.chance).unwrap();
         server.kill().unwrap();
         let disk = directory.disk(test.chance.draw()).unwrap();
-        let image = disk.after_power_loss(&mut test.chance);
+        let image = disk.after_power_loss(&mut test.chance, in_order);
         let (_directory, server) = test.start(image);
         let checked = known.check(server.address(), &[], &mut test.chance);
         checked.map_err(|reason| format!("{reason}, after a first start that left {paths:?}")).unwrap();

@@ -3,7 +3,7 @@
 //! The rules are the strict ones. A file keeps what was written before a sync of it. A folder keeps the
 //! names that it had when it was synced: a sync of a file says nothing about its name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::image::Image;
 use super::journal::Record;
@@ -260,6 +260,15 @@ impl Disk {
             let Node::Folder(names) = self.nodes.get(node)? else { return None };
             names.live.get(name).copied()
         })
+    }
+
+    /// The files and folders that have a name of which `is_it` is true.
+    pub(super) fn nodes_named(&self, is_it: impl Fn(&str) -> bool) -> HashSet<NodeId> {
+        let names = self.nodes.iter().filter_map(|node| match node {
+            Node::File(_) => None,
+            Node::Folder(names) => Some(names.live.iter().chain(&names.durable)),
+        });
+        names.flatten().filter(|(name, _)| is_it(name)).map(|(_, node)| *node).collect()
     }
 
     /// What whoever looks sees, as long as the power stays.

@@ -2,7 +2,8 @@
 //!
 //! Of the names in a folder a first part of the changes arrives. Of a file either a first part of the
 //! writes, the last of them torn at any byte; or any of their blocks, as a disk writes them in the order it
-//! likes. The size of a file may be ahead of its bytes: what is missing is zeros.
+//! likes. The size of a file may be ahead of its bytes: what is missing is zeros. Files can be named whose
+//! bytes arrive in order, as file systems that write data before sizes have it.
 
 use super::disk::{Apply, Change, Disk, Node, durable_image};
 use super::image::Image;
@@ -21,19 +22,21 @@ enum Arrives {
 }
 
 impl Disk {
-    /// What the disk may hold after the power was lost now.
-    pub fn after_power_loss(&self, chance: &mut Chance) -> Image {
+    /// What the disk may hold after the power was lost now. `in_order` tells, by the name, of which files only
+    /// the end may be missing.
+    pub fn after_power_loss(&self, chance: &mut Chance, in_order: impl Fn(&str) -> bool) -> Image {
+        let in_order = self.nodes_named(in_order);
         let arrives = match chance.up_to(7) {
             0 => Arrives::Nothing,
             1 => Arrives::Everything,
             _ => Arrives::Some,
         };
         let mut nodes = self.nodes.clone();
-        for node in &mut nodes {
+        for (id, node) in nodes.iter_mut().enumerate() {
             match node {
                 Node::File(file) => {
                     let changes: Vec<_> = file.pending.drain(..).map(|(_, change)| change).collect();
-                    lose_bytes(&mut file.durable, changes, arrives, chance);
+                    lose_bytes(&mut file.durable, changes, arrives, in_order.contains(&id), chance);
                 }
                 Node::Folder(names) => {
                     let arriving = count(names.pending.len(), arrives, chance);
@@ -56,11 +59,17 @@ fn count(all: usize, arrives: Arrives, chance: &mut Chance) -> usize {
     }
 }
 
-fn lose_bytes(file: &mut Vec<u8>, mut changes: Vec<Change>, arrives: Arrives, chance: &mut Chance) {
+fn lose_bytes(
+    file: &mut Vec<u8>,
+    mut changes: Vec<Change>,
+    arrives: Arrives,
+    in_order: bool,
+    chance: &mut Chance,
+) {
     let before = file.len();
     let mut whole = file.clone();
     changes.iter().for_each(|change| change.apply(&mut whole));
-    if matches!(arrives, Arrives::Some) && chance.one_in(2) {
+    if matches!(arrives, Arrives::Some) && !in_order && chance.one_in(2) {
         drop_blocks(file, &changes, chance);
     } else {
         let arriving = count(changes.len(), arrives, chance);
@@ -72,7 +81,11 @@ fn lose_bytes(file: &mut Vec<u8>, mut changes: Vec<Change>, arrives: Arrives, ch
             Change::Write { offset, bytes }.apply(file);
         }
     }
-    if matches!(arrives, Arrives::Some) && whole.len() > before.max(file.len()) && chance.one_in(3) {
+    if matches!(arrives, Arrives::Some)
+        && !in_order
+        && whole.len() > before.max(file.len())
+        && chance.one_in(3)
+    {
         let size = file.len() + chance.up_to(whole.len() - file.len());
         file.resize(size, 0);
     }
@@ -118,7 +131,7 @@ mod tests {
         let mut disk = Disk::new(&Image::default(), 1);
         disk.replay(records).unwrap();
         let mut chance = Chance::new(1);
-        (0..400).map(|_| disk.after_power_loss(&mut chance)).collect()
+        (0..400).map(|_| disk.after_power_loss(&mut chance, |_| false)).collect()
     }
 
     fn file(image: &Image) -> Option<&str> {
@@ -170,7 +183,7 @@ mod tests {
             let records =
                 [root(), open("f", 7), write(0, "abc"), failed.clone(), synced.clone(), name.clone()];
             disk.replay(&records).unwrap();
-            texts.push(file(&disk.after_power_loss(&mut Chance::new(seed))).unwrap().to_owned());
+            texts.push(file(&disk.after_power_loss(&mut Chance::new(seed), |_| false)).unwrap().to_owned());
             assert_eq!(file(&disk.live()), Some("abc"));
         }
         assert!(texts.contains(&String::new()) && texts.contains(&"abc".to_owned()), "{texts:?}");
@@ -183,6 +196,17 @@ mod tests {
         let seen = outcomes(&[root(), open("f", 7), name, write(0, &long)]);
         let reordered = |image: &Image| file(image).is_some_and(|text| text.contains("\0x"));
         assert!(seen.iter().any(reordered));
+    }
+
+    #[test]
+    fn of_a_file_in_order_only_the_end_is_missing() {
+        let mut disk = Disk::new(&Image::default(), 1);
+        let name = Record::Sync { inode: 1, before: 2 };
+        disk.replay(&[root(), open("f", 7), name, write(0, "abc"), write(3, "def")]).unwrap();
+        for seed in 0..400 {
+            let image = disk.after_power_loss(&mut Chance::new(seed), |name| name == "f");
+            assert!("abcdef".starts_with(file(&image).unwrap()), "{image:?}");
+        }
     }
 
     #[test]
