@@ -17,17 +17,17 @@ endif
 
 # `make run`
 LISTEN ?= 127.0.0.1:8001
-BACKEND ?= memory
+BACKEND ?= rocksdb
 SERVER_KUBECONFIG ?= target/watchkeep.kubeconfig
 ARGS ?=
 
-# A server that keeps objects on disk links RocksDB; one that does not compiles no C++.
-ifeq ($(BACKEND),rocksdb)
-RUN_CARGO := scripts/with-rocksdb.sh cargo
-RUN_FLAGS := --features rocksdb
-else
+# A server that keeps objects on the disk links RocksDB; one that does not compiles no C++.
+ifeq ($(BACKEND),memory)
 RUN_CARGO := cargo
 RUN_FLAGS :=
+else
+RUN_CARGO := scripts/with-rocksdb.sh cargo
+RUN_FLAGS := --features rocksdb
 endif
 
 # `make soak` and `make fuzz`
@@ -43,7 +43,7 @@ help: ## List the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
 
 .PHONY: run
-run: setup ## Build and start the server [LISTEN=…] [BACKEND=memory|rocksdb] [SERVER_KUBECONFIG=…] [ARGS="…"]
+run: setup ## Build and start the server [LISTEN=…] [BACKEND=rocksdb|memory] [SERVER_KUBECONFIG=…] [ARGS="…"]
 	@mkdir -p '$(dir $(SERVER_KUBECONFIG))'
 	@echo 'once it is ready:  kubectl --kubeconfig=$(SERVER_KUBECONFIG) get namespaces'
 	@$(RUN_CARGO) run --release -p watchkeep-server $(RUN_FLAGS) --bin watchkeep -- serve \

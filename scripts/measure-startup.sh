@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Starts the release build RUNS times, and prints the median of the milliseconds until it is ready and of
-# its resident memory then, in KiB.
+# Starts the release build RUNS times on the memory backend, and prints the median of the milliseconds until
+# it is ready and of its resident memory then, in KiB.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 RUNS=${RUNS:-9}
 binary=${CARGO_TARGET_DIR:-${WATCHKEEP_CACHE:-$HOME/.cache/watchkeep}/target}/release/watchkeep
 if [[ ! -x $binary ]]; then
-    echo "there is no $binary; run: make run" >&2
+    echo "there is no $binary; run: make run BACKEND=memory" >&2
     exit 1
 fi
 folder=$(mktemp -d)
@@ -17,7 +17,7 @@ median() { sort -n | sed -n "$(((RUNS + 1) / 2))p"; }
 
 for ((run = 0; run < RUNS; run++)); do
     start=${EPOCHREALTIME/[.,]/}
-    coproc SERVER { exec "$binary" serve --listen 127.0.0.1:0 --kubeconfig "$folder/kubeconfig" 2>/dev/null; }
+    coproc SERVER { exec "$binary" serve --backend memory --listen 127.0.0.1:0 --kubeconfig "$folder/kubeconfig" 2>/dev/null; }
     server=$SERVER_PID
     read -r _ <&"${SERVER[0]}"
     end=${EPOCHREALTIME/[.,]/}

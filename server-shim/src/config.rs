@@ -4,10 +4,11 @@
 mod units;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "memory")]
 use watchkeep_storage::memory::MemoryOptions;
 #[cfg(feature = "rocksdb")]
 use watchkeep_storage::rocksdb::RocksOptions;
@@ -44,13 +45,16 @@ pub struct CheckOptions {
     pub data_dir: PathBuf,
 }
 
+/// Where objects are kept when nobody says where: in the directory that the server was started in.
+const DATA_DIR: &str = "watchkeep.data";
+
 /// Where objects are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BackendKind {
-    /// In memory: fast, and gone with the process.
-    Memory,
     /// On the disk, in the directory of --data-dir: what is acknowledged stays.
     Rocksdb,
+    /// In memory: fast, and gone with the process.
+    Memory,
 }
 
 /// The flags of `watchkeep serve`.
@@ -69,10 +73,11 @@ pub struct ServeOptions {
     pub allow_anonymous_network_access: bool,
 
     /// Where objects are kept.
-    #[arg(long, env = "WATCHKEEP_BACKEND", value_enum, default_value_t = BackendKind::Memory)]
+    #[arg(long, env = "WATCHKEEP_BACKEND", value_enum, default_value_t = BackendKind::Rocksdb)]
     pub backend: BackendKind,
 
     /// Directory of the store of --backend rocksdb; made if there is none. One server at a time has it.
+    /// Without it: watchkeep.data, in the directory that the server is started in.
     #[arg(long, env = "WATCHKEEP_DATA_DIR", value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
 
@@ -169,9 +174,6 @@ pub enum ConfigError {
          listen on 127.0.0.1, or pass --allow-anonymous-network-access"
     )]
     OpenToNetwork(SocketAddr),
-    /// The store on the disk has no place.
-    #[error("--backend rocksdb keeps objects on the disk: say where with --data-dir")]
-    NoDataDir,
     /// The place is for a store that is not asked for.
     #[error("--data-dir is for --backend rocksdb: with --backend memory nothing is kept")]
     UnusedDataDir,
@@ -186,11 +188,15 @@ impl ServeOptions {
         if !self.listen.ip().is_loopback() && !self.allow_anonymous_network_access {
             return Err(ConfigError::OpenToNetwork(self.listen));
         }
-        match (self.backend, &self.data_dir) {
-            (BackendKind::Rocksdb, None) => Err(ConfigError::NoDataDir),
-            (BackendKind::Memory, Some(_)) => Err(ConfigError::UnusedDataDir),
-            _ => Ok(()),
+        if self.backend == BackendKind::Memory && self.data_dir.is_some() {
+            return Err(ConfigError::UnusedDataDir);
         }
+        Ok(())
+    }
+
+    /// The directory of the store on the disk.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.as_deref().unwrap_or_else(|| Path::new(DATA_DIR))
     }
 
     /// The part for the listener.
@@ -212,6 +218,7 @@ impl ServeOptions {
     }
 
     /// The part for the memory backend.
+    #[cfg(feature = "memory")]
     pub fn memory(&self) -> MemoryOptions {
         MemoryOptions {
             history_retention: self.history_retention,
@@ -228,7 +235,7 @@ impl ServeOptions {
             history_bytes_max: self.history_bytes as u64,
             block_cache_bytes: self.block_cache_bytes,
             write_buffer_bytes: self.write_buffer_bytes,
-            ..RocksOptions::new(self.data_dir.clone().unwrap_or_default())
+            ..RocksOptions::new(self.data_dir())
         }
     }
 }
@@ -273,22 +280,55 @@ mod tests {
     }
 
     #[test]
-    fn a_store_on_the_disk_has_a_directory_and_one_in_memory_has_none() {
+    fn objects_are_kept_on_the_disk_unless_memory_is_asked_for() {
+        let options = serve(&[]).unwrap();
+        assert_eq!(
+            (options.backend, options.data_dir()),
+            (BackendKind::Rocksdb, Path::new("watchkeep.data"))
+        );
+        assert_eq!(options.check(), Ok(()));
+        let elsewhere = serve(&["--data-dir", "d"]).unwrap();
+        assert_eq!((elsewhere.check(), elsewhere.data_dir()), (Ok(()), Path::new("d")));
+    }
+
+    #[test]
+    fn a_store_in_memory_has_no_directory() {
         let check = |flags| serve(flags).unwrap().check();
-        assert_eq!(check(&["--backend", "rocksdb"]), Err(ConfigError::NoDataDir));
-        assert_eq!(check(&["--backend", "rocksdb", "--data-dir", "d"]), Ok(()));
-        assert_eq!(check(&["--data-dir", "d"]), Err(ConfigError::UnusedDataDir));
+        assert_eq!(check(&["--backend", "memory"]), Ok(()));
+        assert_eq!(check(&["--backend", "memory", "--data-dir", "d"]), Err(ConfigError::UnusedDataDir));
     }
 
     #[test]
     fn flags_have_units() {
         let options = serve(&["--event-ttl", "90s", "--history-bytes", "64Mi"]).unwrap();
         assert_eq!((options.event_ttl, options.history_bytes), (Duration::from_secs(90), 64 << 20));
-        assert_eq!(options.history_retention, MemoryOptions::default().history_retention);
         assert!(serve(&["--event-ttl", "90"]).is_err());
         assert!(serve(&["--max-connections", "0"]).is_err());
         assert_eq!(options.write_timeout, crate::server::WRITE_TIMEOUT);
         assert!(serve(&["--write-timeout", "0s"]).is_err());
+    }
+
+    #[cfg(feature = "memory")]
+    #[test]
+    fn history_in_memory_is_bounded_by_its_flags() {
+        let defaults = MemoryOptions::default();
+        let options = serve(&["--backend", "memory"]).unwrap().memory();
+        assert_eq!(options.history_retention, defaults.history_retention);
+        assert_eq!(options.history_bytes_max, defaults.history_bytes_max);
+        assert_eq!(serve(&["--history-bytes", "64Mi"]).unwrap().memory().history_bytes_max, 64 << 20);
+    }
+
+    #[cfg(feature = "rocksdb")]
+    #[test]
+    fn a_store_on_the_disk_is_bounded_by_its_flags() {
+        let defaults = RocksOptions::new("watchkeep.data");
+        let options = serve(&[]).unwrap().rocksdb();
+        assert_eq!(options.directory, defaults.directory);
+        assert_eq!(options.history_retention, defaults.history_retention);
+        assert_eq!(options.history_bytes_max, defaults.history_bytes_max);
+        assert_eq!(options.block_cache_bytes, defaults.block_cache_bytes);
+        assert_eq!(options.write_buffer_bytes, defaults.write_buffer_bytes);
+        assert_eq!(serve(&["--block-cache-bytes", "8Mi"]).unwrap().rocksdb().block_cache_bytes, 8 << 20);
     }
 
     #[test]

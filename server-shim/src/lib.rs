@@ -2,6 +2,7 @@
 //! their own process, and as the binary `watchkeep`.
 
 pub mod app;
+pub mod backend;
 pub mod bootstrap;
 pub mod codec;
 pub mod config;

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use watchkeep_server::app::App;
-use watchkeep_server::config::{BackendKind, Cli, Command, ServeOptions};
+use watchkeep_server::config::{Cli, Command, ServeOptions};
 use watchkeep_server::server::Server;
-use watchkeep_server::{bootstrap, kubeconfig, logging};
-use watchkeep_storage::memory::MemoryBackend;
+use watchkeep_server::{backend, bootstrap, kubeconfig, logging};
 use watchkeep_storage::{Backend, Environment};
 
 /// Why the server cannot run; one line.
@@ -48,7 +47,7 @@ fn run(options: &ServeOptions) -> Result<(), Failure> {
 async fn serve(options: &ServeOptions) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let environment = Environment::system();
-    let backend = open(options, &environment)?;
+    let backend = backend::open(options, &environment)?;
     let served = serve_from(options, backend.as_ref(), &environment, signals).await;
     let closed = backend.close().await;
     served?;
@@ -93,29 +92,6 @@ async fn start(
     tracing::info!(url, backend = ?options.backend, "ready");
     Ok((server.write_timeout(options.write_timeout).answering(options.service()), app))
 }
-
-fn open(options: &ServeOptions, environment: &Environment) -> Result<Box<dyn Backend>, Failure> {
-    match options.backend {
-        BackendKind::Memory => Ok(Box::new(MemoryBackend::new(options.memory(), environment.clone()))),
-        BackendKind::Rocksdb => open_rocksdb(options, environment),
-    }
-}
-
-#[cfg(feature = "rocksdb")]
-fn open_rocksdb(options: &ServeOptions, environment: &Environment) -> Result<Box<dyn Backend>, Failure> {
-    use watchkeep_storage::rocksdb::RocksBackend;
-    Ok(Box::new(RocksBackend::open(options.rocksdb(), environment.clone())?))
-}
-
-#[cfg(not(feature = "rocksdb"))]
-fn open_rocksdb(_: &ServeOptions, _: &Environment) -> Result<Box<dyn Backend>, Failure> {
-    Err(WITHOUT_ROCKSDB.into())
-}
-
-/// How to get what this binary does not have.
-#[cfg(not(feature = "rocksdb"))]
-const WITHOUT_ROCKSDB: &str = "this binary was built without RocksDB: use make run BACKEND=rocksdb, or \
-                               scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb";
 
 /// Begins to stop at the first signal; returns the name of the second.
 async fn stop(signals: &mut Signals, app: &App) -> &'static str {

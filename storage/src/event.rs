@@ -65,7 +65,7 @@ impl Event {
     }
 
     /// The bytes of the values before and after.
-    pub(crate) fn value_bytes(&self) -> usize {
+    pub fn value_bytes(&self) -> usize {
         let records = [&self.current, &self.previous].into_iter().flatten();
         records.map(|record| record.value.bytes().len()).sum()
     }

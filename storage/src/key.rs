@@ -137,7 +137,7 @@ impl ResourcePrefix {
     }
 
     /// Whether one of two different prefixes contains the other.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+    pub fn overlaps(&self, other: &Self) -> bool {
         self.0.starts_with(&*other.0) || other.0.starts_with(&*self.0)
     }
 

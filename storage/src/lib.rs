@@ -20,7 +20,8 @@
 //! a watch is the sequence of [`Event`]s after one. So a client that lists at a revision and watches from
 //! it knows the state at every moment, and misses nothing.
 //!
-//! ```
+#![cfg_attr(feature = "memory", doc = "```")]
+#![cfg_attr(not(feature = "memory"), doc = "```ignore")]
 //! use std::sync::Arc;
 //!
 //! use futures_util::StreamExt;
@@ -326,6 +327,7 @@ mod extract;
 mod interface;
 mod key;
 mod list;
+#[cfg(feature = "memory")]
 pub mod memory;
 mod precondition;
 mod predicate;

@@ -47,7 +47,8 @@ fn a_port_in_use_is_told_and_the_kubeconfig_stays_as_it_was() {
     let server = Server::start().unwrap();
     let before = fs::read_to_string(server.kubeconfig()).unwrap();
     let path = server.kubeconfig().to_str().unwrap();
-    let output = run_to_end(["--listen", server.address(), "--kubeconfig", path]).unwrap();
+    let output =
+        run_to_end(["--backend", "memory", "--listen", server.address(), "--kubeconfig", path]).unwrap();
     assert_refused(&output, server.address());
     assert_eq!(fs::read_to_string(server.kubeconfig()).unwrap(), before);
 }
@@ -59,7 +60,8 @@ fn a_kubeconfig_that_cannot_be_written_is_told_with_its_path() {
     fs::write(folder.path().join("file"), "").unwrap();
     let kubeconfig = folder.path().join("file/kubeconfig");
     let path = kubeconfig.to_str().unwrap();
-    let output = run_to_end(["--listen", "127.0.0.1:0", "--kubeconfig", path]).unwrap();
+    let output =
+        run_to_end(["--backend", "memory", "--listen", "127.0.0.1:0", "--kubeconfig", path]).unwrap();
     assert_refused(&output, path);
 }
 

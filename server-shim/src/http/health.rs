@@ -147,7 +147,7 @@ impl Wishes {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "memory"))]
 mod tests {
     use std::time::Duration;
 

@@ -21,7 +21,8 @@ impl Busy {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_watchkeep"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--shutdown-grace", "1h", "--kubeconfig"])
+            .args(["serve", "--backend", "memory", "--listen", "127.0.0.1:0", "--shutdown-grace", "1h"])
+            .arg("--kubeconfig")
             .arg(folder.path().join("kubeconfig"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

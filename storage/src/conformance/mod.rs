@@ -3,7 +3,8 @@
 //! # Running it
 //! A backend brings a [`Harness`], which opens a fresh store, and has one line in a file of its tests:
 //!
-//! ```
+#![cfg_attr(feature = "memory", doc = "```")]
+#![cfg_attr(not(feature = "memory"), doc = "```ignore")]
 //! # use watchkeep_storage::conformance::MemoryHarness as MyHarness;
 //! watchkeep_storage::conformance_tests!(MyHarness);
 //! ```
@@ -51,6 +52,7 @@ pub mod interleave;
 pub mod keys;
 pub mod list;
 pub mod list_table;
+#[cfg(feature = "memory")]
 pub mod memory;
 pub mod object;
 pub mod paging;
@@ -63,6 +65,7 @@ pub mod watch;
 pub mod watch_semantics;
 
 pub use self::harness::{Clock, Harness, Setup, Store, run};
+#[cfg(feature = "memory")]
 pub use self::memory::MemoryHarness;
 
 /// Makes a `#[test]` of every test of the suite, in modules by topic, for the [`Harness`] of the expression.

@@ -289,7 +289,7 @@ pub(super) async fn listed(
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "memory"))]
 mod tests {
     use watchkeep_storage::{Freshness, Value, create};
 

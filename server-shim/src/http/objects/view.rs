@@ -334,7 +334,7 @@ pub(super) fn write_error(error: &ApiError, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n");
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "memory"))]
 mod tests {
     use std::sync::Arc;
 
