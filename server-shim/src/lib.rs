@@ -16,4 +16,5 @@ mod namespaces;
 mod selectable;
 pub mod server;
 pub mod table;
+pub mod telemetry;
 mod time;

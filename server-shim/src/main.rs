@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use watchkeep_server::app::App;
 use watchkeep_server::config::{Cli, Command, ServeOptions};
 use watchkeep_server::server::Server;
+use watchkeep_server::telemetry::{self, Metrics};
 use watchkeep_server::{backend, bootstrap, kubeconfig, logging};
 use watchkeep_storage::{Backend, Environment};
 
@@ -47,8 +48,9 @@ fn run(options: &ServeOptions) -> Result<(), Failure> {
 async fn serve(options: &ServeOptions) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let environment = Environment::system();
+    let metrics = record(&environment)?;
     let backend = backend::open(options, &environment)?;
-    let served = serve_from(options, backend.as_ref(), &environment, signals).await;
+    let served = serve_from(options, backend.as_ref(), &environment, metrics, signals).await;
     let closed = backend.close().await;
     served?;
     Ok(closed?)
@@ -58,12 +60,14 @@ async fn serve_from(
     options: &ServeOptions,
     backend: &dyn Backend,
     environment: &Environment,
+    metrics: Metrics,
     mut signals: Signals,
 ) -> Result<(), Failure> {
     let (server, app) = tokio::select! {
         started = start(options, backend, environment) => started?,
         name = signals.next() => return Err(format!("stopped by {name} before it was ready").into()),
     };
+    let server = server.showing(metrics);
     tokio::select! {
         () = server.serve() => {
             tracing::info!("stopped");
@@ -73,6 +77,14 @@ async fn serve_from(
             Err(format!("stopped at once by a second signal, {name}: requests under way are cut").into())
         }
     }
+}
+
+/// Begins to measure, for the whole process: before the store is opened, which measures too.
+fn record(environment: &Environment) -> Result<Metrics, Failure> {
+    let (recorder, metrics) = telemetry::recorder()?;
+    metrics::set_global_recorder(recorder)?;
+    environment.spawn(metrics.clone().upkeep(environment.clone()));
+    Ok(metrics)
 }
 
 /// Does everything up to the first request.

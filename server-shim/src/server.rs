@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::write_timeout::WriteTimeout;
 use crate::app::App;
 use crate::http::service::{Service, ServiceOptions};
+use crate::telemetry::Metrics;
 
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: u32 = 256 << 10;
@@ -60,6 +61,7 @@ pub struct Server {
     options: ServerOptions,
     write_timeout: Duration,
     service: ServiceOptions,
+    metrics: Metrics,
     app: Arc<App>,
 }
 
@@ -72,8 +74,8 @@ impl Server {
     pub async fn bind(options: ServerOptions, app: Arc<App>) -> io::Result<Self> {
         let listener = TcpListener::bind(options.listen).await?;
         let local_addr = listener.local_addr()?;
-        let service = ServiceOptions::default();
-        Ok(Self { listener, local_addr, options, write_timeout: WRITE_TIMEOUT, service, app })
+        let (service, metrics) = (ServiceOptions::default(), Metrics::default());
+        Ok(Self { listener, local_addr, options, write_timeout: WRITE_TIMEOUT, service, metrics, app })
     }
 
     /// The server with another bound on how long bytes may wait for a peer to read at all.
@@ -90,6 +92,13 @@ impl Server {
         self
     }
 
+    /// The server that shows these metrics.
+    #[must_use]
+    pub fn showing(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Where it listens, with the port that it got.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -98,9 +107,9 @@ impl Server {
     /// Serves until `App::draining` is cancelled and everything under way is answered, or the grace is
     /// over.
     pub async fn serve(self) {
-        let Self { listener, local_addr, options, write_timeout, service, app } = self;
+        let Self { listener, local_addr, options, write_timeout, service, metrics, app } = self;
         let connections = Arc::new(Connections {
-            service: Service::new(Arc::clone(&app), local_addr, service),
+            service: Service::new(Arc::clone(&app), local_addr, service, metrics),
             write_timeout,
             protocols: protocols(),
             draining: app.draining.clone(),

@@ -24,21 +24,13 @@ fn list(query: &str) -> String {
 
 async fn with_config_maps(names: &[&str]) -> Wire {
     let wire = Wire::start().await;
-    for name in names {
-        wire.make(CONFIG_MAPS, &json!({"metadata": {"name": name, "labels": {"l": name, "n": "5"}}})).await;
-    }
+    wire.make_labelled_config_maps(names).await;
     wire
 }
 
 fn token(json: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json)
-}
-
-fn token_text(list: &Value) -> String {
-    use base64::Engine as _;
-    let token = list["metadata"]["continue"].as_str().unwrap();
-    String::from_utf8(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -206,35 +198,6 @@ async fn parameters_that_mean_nothing_are_ignored() {
 }
 
 #[tokio::test]
-async fn pages_have_one_version_and_count_down() {
-    let wire = with_config_maps(&["a", "b", "c", "d", "e"]).await;
-    let revision = wire.revision().await.to_string();
-    let first = wire.read(&list("limit=2")).await;
-    assert_eq!((names(&first), &first["metadata"]["remainingItemCount"]), (vec!["a", "b"], &json!(3)));
-    assert_eq!(token_text(&first), format!(r#"{{"v":"meta.k8s.io/v1","rv":{revision},"start":"b\u0000"}}"#));
-    // What happens in between is not seen.
-    wire.make_config_map("c5").await;
-    assert_eq!(wire.delete(&format!("{CONFIG_MAPS}/d")).await.status, 200);
-    let page = |list: &Value| format!("limit=2&continue={}", list["metadata"]["continue"].as_str().unwrap());
-    let second = wire.read(&list(&page(&first))).await;
-    assert_eq!((names(&second), &second["metadata"]["remainingItemCount"]), (vec!["c", "d"], &json!(1)));
-    let third = wire.read(&list(&page(&second))).await;
-    assert_eq!(names(&third), ["e"]);
-    assert_eq!(third["metadata"], json!({"resourceVersion": revision}), "the last page has no token");
-    for page in [&first, &second, &third] {
-        assert_eq!(version_of(page), revision);
-    }
-    let exact = wire.read(&list("limit=5")).await;
-    assert_eq!(
-        (names(&exact).len(), exact["metadata"].get("continue")),
-        (5, None),
-        "a full last page has no token"
-    );
-    let whole = wire.read(&list(&page(&first).replace("limit=2", "limit=0"))).await;
-    assert_eq!(names(&whole), ["c", "d", "e"]);
-}
-
-#[tokio::test]
 async fn pages_go_over_namespaces() {
     let wire = with_config_maps(&["a", "b"]).await;
     for name in ["y", "z"] {
@@ -260,39 +223,6 @@ async fn a_page_with_a_selector_has_a_token_and_no_count() {
     assert_eq!(page["metadata"].get("remainingItemCount"), None);
     let page = wire.read(&list("limit=1&fieldSelector=metadata.name=b")).await;
     assert_eq!((names(&page), page["metadata"].get("remainingItemCount")), (vec!["b"], None));
-}
-
-#[tokio::test]
-async fn an_expired_token_comes_back_with_one_that_goes_on() {
-    let wire = with_config_maps(&["a", "b", "c"]).await;
-    let first = wire.read(&list("limit=1")).await;
-    let old = wire.revision().await;
-    wire.make_config_map("bb").await;
-    wire.compact().await;
-    let next = |list: &Value| format!("limit=2&continue={}", list["metadata"]["continue"].as_str().unwrap());
-    let answer = wire.get(&list(&next(&first))).await;
-    let status = answer.json();
-    assert_eq!((answer.status, &status["reason"], &status["code"]), (410, &json!("Expired"), &json!(410)));
-    let message = status["message"].as_str().unwrap();
-    assert!(
-        message.starts_with("The provided continue parameter is too old to display a consistent list result"),
-        "{message}"
-    );
-    assert_eq!(token_text(&status), r#"{"v":"meta.k8s.io/v1","rv":-1,"start":"a\u0000"}"#);
-    let second = wire.read(&list(&next(&status))).await;
-    assert_eq!(names(&second), ["b", "bb"], "as it is now");
-    let third = wire.read(&list(&next(&second))).await;
-    assert_eq!((names(&third), version_of(&third)), (vec!["c"], version_of(&second)));
-    let exact = wire.get(&list(&format!("resourceVersion={old}&resourceVersionMatch=Exact"))).await;
-    let expired =
-        failure(410, "Expired", "The resourceVersion for the provided list is too old.", Value::Null);
-    exact.assert_is(&expired, "an exact version that is gone");
-    wire.get(&list(&format!("limit=1&resourceVersion={old}"))).await.assert_is(&expired, "and with a limit");
-    assert_eq!(
-        wire.get(&list(&format!("resourceVersion={old}"))).await.status,
-        200,
-        "not older than is no matter"
-    );
 }
 
 #[tokio::test]

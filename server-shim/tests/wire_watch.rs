@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::wire_client::{
-    AS_METADATA, AS_TABLE, CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, Watch, Wire, cause, details, failure,
+    AS_METADATA, AS_TABLE, CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, Wire, cause, details, failure,
     invalid_options, version_of,
 };
 
@@ -21,9 +21,7 @@ fn watch(query: &str) -> String {
 
 async fn with_config_maps(names: &[&str]) -> Wire {
     let wire = Wire::start().await;
-    for name in names {
-        wire.make(CONFIG_MAPS, &json!({"metadata": {"name": name, "labels": {"l": name}}})).await;
-    }
+    wire.make_labelled_config_maps(names).await;
     wire
 }
 
@@ -61,33 +59,6 @@ async fn the_head_comes_before_any_event() {
     assert_eq!(events.status(), 200);
     wire.make_config_map("first").await;
     assert_eq!(events.briefs(1).await, ["ADDED first"]);
-}
-
-#[tokio::test]
-async fn a_watch_begins_with_the_present_state_or_after_a_version() {
-    let wire = with_config_maps(&["a", "b"]).await;
-    let seen = wire.revision().await;
-    let c = wire.make_config_map("c").await;
-    wire.patch(MERGE, &format!("{CONFIG_MAPS}/a"), &json!({"data": {"x": "1"}})).await.expect(200);
-    wire.delete(&format!("{CONFIG_MAPS}/b")).await.expect(200);
-    let table: [(String, &[&str]); 5] = [
-        (String::new(), &["ADDED a", "ADDED c"]),
-        ("resourceVersion=".to_owned(), &["ADDED a", "ADDED c"]),
-        ("resourceVersion=0".to_owned(), &["ADDED a", "ADDED c"]),
-        (format!("resourceVersion={seen}"), &["ADDED c", "MODIFIED a", "DELETED b"]),
-        (format!("resourceVersion={}", version_of(&c)), &["MODIFIED a", "DELETED b"]),
-    ];
-    let mut watches = Vec::new();
-    for (query, expected) in &table {
-        let mut events = wire.watch(&watch(query)).await;
-        assert_eq!(events.briefs(expected.len()).await, *expected, "{query}");
-        watches.push(events);
-    }
-    watches.push(wire.watch(&watch(&format!("resourceVersion={}", wire.revision().await))).await);
-    wire.make_config_map("mark").await;
-    for events in &mut watches {
-        assert_eq!(events.briefs(1).await, ["ADDED mark"], "and nothing else before it");
-    }
 }
 
 #[tokio::test]
@@ -211,54 +182,6 @@ async fn bad_parameters_are_refused_before_the_stream() {
     }
 }
 
-/// The stream of a watch with `sendInitialEvents` up to the end of its initial events.
-async fn initial(events: &mut Watch) -> (Vec<String>, Value) {
-    let mut briefs = Vec::new();
-    loop {
-        let event = events.next().await;
-        let object = &event["object"];
-        if event["type"] == "BOOKMARK" {
-            return (briefs, object.clone());
-        }
-        let name = object["metadata"]["name"].as_str().unwrap();
-        briefs.push(format!("{} {name}", event["type"].as_str().unwrap()));
-    }
-}
-
-#[tokio::test]
-async fn a_streaming_list_ends_its_initial_events_with_a_bookmark() {
-    let wire = with_config_maps(&["a", "b"]).await;
-    let now = wire.revision().await;
-    let mark = |kind: &str, api_version: &str| json!({"kind": kind, "apiVersion": api_version, "metadata": {"resourceVersion": now.to_string(), "annotations": {"k8s.io/initial-events-end": "true"}}});
-    for version in [
-        "",
-        "&resourceVersion=",
-        "&resourceVersion=0",
-        &format!("&resourceVersion={now}"),
-        "&resourceVersion=5",
-    ] {
-        let path = format!("{CONFIG_MAPS}?{STREAMING_LIST}&allowWatchBookmarks=true{version}");
-        let mut events = wire.watch(&path).await;
-        let (briefs, bookmark) = initial(&mut events).await;
-        assert_eq!(briefs, ["ADDED a", "ADDED b"], "{version}");
-        assert_eq!(bookmark, mark("ConfigMap", "v1"), "{version}");
-    }
-    let mut empty = wire.watch(&format!("{DEPLOYMENTS}?{STREAMING_LIST}&allowWatchBookmarks=true")).await;
-    let (briefs, bookmark) = initial(&mut empty).await;
-    assert_eq!(
-        (briefs.len(), &bookmark["kind"], &bookmark["apiVersion"]),
-        (0, &json!("Deployment"), &json!("apps/v1"))
-    );
-    assert_eq!(bookmark["metadata"], mark("", "")["metadata"], "an empty collection has its bookmark");
-    let mut live = wire
-        .watch(&format!("{CONFIG_MAPS}?{STREAMING_LIST}&allowWatchBookmarks=true&labelSelector=l=b"))
-        .await;
-    assert_eq!(initial(&mut live).await.0, ["ADDED b"]);
-    wire.delete(&format!("{CONFIG_MAPS}/a")).await.expect(200);
-    wire.delete(&format!("{CONFIG_MAPS}/b")).await.expect(200);
-    assert_eq!(live.briefs(1).await, ["DELETED b"], "it goes on on the same stream");
-}
-
 #[tokio::test]
 async fn initial_events_without_bookmarks_and_bookmarks_without_initial_events() {
     let wire = with_config_maps(&["a"]).await;
@@ -285,28 +208,6 @@ async fn a_streaming_list_of_a_version_that_does_not_come_ends_with_an_error() {
     let about = json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1});
     assert_eq!(events.next().await, event("ERROR", &failure(504, "Timeout", &message, about)));
     events.assert_ends().await;
-}
-
-#[tokio::test]
-async fn a_watch_from_a_version_that_is_gone_ends_with_an_error() {
-    let wire = with_config_maps(&["a", "b"]).await;
-    wire.make_config_map("c").await;
-    let oldest = wire.compact().await;
-    for headers in [&[][..], &[AS_TABLE], &[AS_METADATA]] {
-        let mut events = wire.watch_with(&watch("resourceVersion=101"), headers).await;
-        let error = events.next().await;
-        let message = error["object"]["message"].as_str().unwrap();
-        assert!(message.starts_with("too old resource version: 101 ("), "{message}");
-        assert_eq!(
-            error,
-            event("ERROR", &failure(410, "Expired", message, Value::Null)),
-            "a plain Status in every form"
-        );
-        events.assert_ends().await;
-    }
-    let mut events = wire.watch(&watch(&format!("resourceVersion={oldest}"))).await;
-    wire.make_config_map("d").await;
-    assert_eq!(events.briefs(1).await, ["ADDED d"], "the compacted version itself can be gone on from");
 }
 
 #[tokio::test]

@@ -103,7 +103,8 @@ pub(super) fn named_groups(table: &ResourceTable) -> impl Iterator<Item = &Group
 }
 
 pub(super) fn root(table: &ResourceTable) -> RootPaths {
-    let fixed = ["/api", "/apis", "/apis/", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"];
+    let fixed =
+        ["/api", "/apis", "/apis/", "/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"];
     let mut paths: Vec<String> = fixed.map(str::to_owned).into();
     paths.extend(health::paths());
     paths.extend(named_groups(table).map(|group| format!("/apis/{}", group.name)));

@@ -147,7 +147,8 @@ impl Wishes {
     }
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use std::time::Duration;
 

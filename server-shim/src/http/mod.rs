@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod discovery;
 pub mod error;
+pub mod exposition;
 pub mod gzip;
 pub mod health;
 pub mod invalid;

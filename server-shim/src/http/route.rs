@@ -32,6 +32,8 @@ pub enum Route {
     Version,
     /// `/livez`, `/readyz`, `/healthz`, or one check of them.
     Health(HealthRoute),
+    /// `/metrics`.
+    Metrics,
     /// `/openapi/v2`.
     OpenApiV2,
     /// `/openapi/v3`: the index of the documents.
@@ -121,6 +123,7 @@ pub fn parse(table: &ResourceTable, method: &Method, uri: &Uri) -> Route {
     match segments.as_slice() {
         [] => read_only(method, Route::Root),
         ["version"] => read_only(method, Route::Version),
+        ["metrics"] => read_only(method, Route::Metrics),
         ["openapi", "v2"] => read_only(method, Route::OpenApiV2),
         ["openapi", "v3"] => read_only(method, Route::OpenApiV3Index),
         ["openapi", "v3", rest @ ..] => read_only(method, Route::OpenApiV3(rest.join("/"))),

@@ -26,10 +26,11 @@ use super::negotiate::{Negotiated, negotiate_status};
 use super::params::Query;
 use super::response::{self, Body};
 use super::route::{self, ObjectRoute, Route};
-use super::{discovery, gzip, health, openapi, version};
+use super::{discovery, exposition, gzip, health, openapi, version};
 use crate::app::App;
 use crate::discovery::{Discovery, Half};
 use crate::kinds::table::ResourceTable;
+use crate::telemetry::Metrics;
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 /// The longest id that is taken over from a request, in bytes.
@@ -69,17 +70,19 @@ impl Default for ServiceOptions {
 pub struct Service {
     app: Arc<App>,
     discovery: Discovery,
+    metrics: Metrics,
     fence: Option<Fence>,
     requests: Places,
     watches: Places,
 }
 
 impl Service {
-    /// The service of a server at this address.
-    pub fn new(app: Arc<App>, address: SocketAddr, options: ServiceOptions) -> Self {
+    /// The service of a server at this address, which shows these metrics.
+    pub fn new(app: Arc<App>, address: SocketAddr, options: ServiceOptions, metrics: Metrics) -> Self {
         Self {
             app,
             discovery: Discovery::new(address),
+            metrics,
             fence: options.this_machine_only.then(|| Fence::new(address.ip())),
             requests: Places::new(options.max_requests_inflight),
             watches: Places::new(options.max_watches),
@@ -104,8 +107,8 @@ impl Service {
         let table = self.app.table.load_full();
         let route = route::parse(&table, request.method(), uri);
         let places = match &route {
-            // Who asks for health wants to know just now.
-            Route::Health(_) => return self.dispatch(route, &table, request).await,
+            // Who asks for health wants to know just now, and who measures when there is too much to do.
+            Route::Health(_) | Route::Metrics => return self.dispatch(route, &table, request).await,
             Route::Object(route) if is_watch(route, request.method(), uri.query()) => &self.watches,
             _ => &self.requests,
         };
@@ -130,6 +133,7 @@ impl Service {
         match route {
             Route::Object(route) => super::objects::handle(Arc::clone(&self.app), route, request).await,
             Route::Health(route) => health::answer(&self.app, &route, query),
+            Route::Metrics => exposition::answer(&self.metrics),
             Route::Version => indented(version::document().into()),
             Route::Root => indented(documents().root.json.clone()),
             Route::Api => discovery::half(&documents(), Half::Core, headers, query),

@@ -41,12 +41,18 @@ async fn pages_of_others_neither_read_nor_write() {
         format!("Host: localhost:{port}\r\nSec-Fetch-Site: cross-site\r\n"),
     ] {
         assert_eq!(post(&server, &head).await, 403, "{head}");
-        let mut stream = server.connect().await;
-        let request = format!("GET {CONFIG_MAPS} HTTP/1.1\r\nConnection: close\r\n{head}\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = read_answer(stream).await;
-        assert_eq!((answer.status, &answer.json()["reason"]), (403, &"Forbidden".into()), "{head}");
-        assert!(answer.header("audit-id").is_some());
+        for path in [CONFIG_MAPS, "/metrics"] {
+            let mut stream = server.connect().await;
+            let request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{head}\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let answer = read_answer(stream).await;
+            assert_eq!(
+                (answer.status, &answer.json()["reason"]),
+                (403, &"Forbidden".into()),
+                "{path} {head}"
+            );
+            assert!(answer.header("audit-id").is_some());
+        }
     }
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         assert_eq!(post(&server, &format!("Host: {host}:{port}\r\n")).await, 201, "{host}");
@@ -114,7 +120,7 @@ async fn requests_past_the_limit_are_to_come_again_and_health_and_watches_are_no
         assert_eq!(refused.text(), "Too many requests, please try again later.\n");
         assert_eq!(refused.header("content-type"), Some("text/plain; charset=utf-8"));
     }
-    for path in ["/livez", "/readyz/ping", "/healthz"] {
+    for path in ["/livez", "/readyz/ping", "/healthz", "/metrics"] {
         assert_eq!(server.get(path, &[]).await.status, 200, "{path}");
     }
     let _watch = begin_watch(&server, 60).await;

@@ -11,6 +11,7 @@ mod status;
 mod watch;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use tokio::net::TcpStream;
 use watchkeep_server::app::App;
 use watchkeep_server::bootstrap;
 use watchkeep_server::server::{Server, ServerOptions};
-use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
-use watchkeep_storage::{Environment, Interface, Revision};
+use watchkeep_server::telemetry::{Metrics, recorder};
+use watchkeep_storage::{Backend, Environment, Interface, Revision};
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::status::{cause, details, failure, invalid, invalid_options, not_found};
@@ -29,6 +30,9 @@ pub(crate) use self::watch::Watch;
 
 /// How long anything here may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The revision before the first commit of a store.
+const FIRST_REVISION: Revision = Revision::new(100);
 
 /// The `ConfigMap`s of the namespace that [`Wire::start`] makes.
 pub(crate) const CONFIG_MAPS: &str = "/api/v1/namespaces/t1/configmaps";
@@ -61,16 +65,36 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Starts a server.
+    /// Starts a server that keeps objects in memory.
+    #[cfg(feature = "memory")]
     pub(crate) async fn start() -> Self {
+        use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
+
         let environment = Environment::system();
-        let options = MemoryOptions { first_revision: Some(Revision::new(100)), ..MemoryOptions::default() };
+        let options = MemoryOptions { first_revision: Some(FIRST_REVISION), ..MemoryOptions::default() };
         let backend = MemoryBackend::new(options, environment.clone());
-        let app = Arc::new(App::new(&backend, environment.clone(), Duration::from_hours(1)).await.unwrap());
+        Self::start_from(&backend, environment, Metrics::default()).await
+    }
+
+    /// Starts a server that keeps objects in this directory, and shows what its store measures.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) async fn start_on_disk(directory: &Path) -> Self {
+        use watchkeep_storage::rocksdb::{RocksBackend, RocksOptions};
+
+        let environment = Environment::system();
+        let options = RocksOptions { first_revision: Some(FIRST_REVISION), ..RocksOptions::new(directory) };
+        let (recorder, metrics) = recorder().unwrap();
+        let open = || RocksBackend::open(options, environment.clone());
+        let backend = metrics::with_local_recorder(&recorder, open).unwrap();
+        Self::start_from(&backend, environment, metrics).await
+    }
+
+    async fn start_from(backend: &dyn Backend, environment: Environment, metrics: Metrics) -> Self {
+        let app = Arc::new(App::new(backend, environment.clone(), Duration::from_hours(1)).await.unwrap());
         bootstrap::run(&app).await.unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = ServerOptions { listen, max_connections: 1000, shutdown_grace: Duration::from_secs(1) };
-        let server = Server::bind(options, Arc::clone(&app)).await.unwrap();
+        let server = Server::bind(options, Arc::clone(&app)).await.unwrap().showing(metrics);
         let address = server.local_addr();
         environment.spawn(server.serve());
         let wire = Self { app, address };
@@ -145,6 +169,14 @@ impl Wire {
     /// Creates a `ConfigMap` in `t1`, and returns it.
     pub(crate) async fn make_config_map(&self, name: &str) -> Value {
         self.make(CONFIG_MAPS, &json!({"metadata": {"name": name}})).await
+    }
+
+    /// Creates `ConfigMap`s in `t1`, each with its name as a label.
+    pub(crate) async fn make_labelled_config_maps(&self, names: &[&str]) {
+        for name in names {
+            let labels = json!({"l": name, "n": "5"});
+            self.make(CONFIG_MAPS, &json!({"metadata": {"name": name, "labels": labels}})).await;
+        }
     }
 
     /// Reads an object that has to be there.

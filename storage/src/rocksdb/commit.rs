@@ -139,6 +139,9 @@ pub(super) fn run(mut writer: Writer, mut requests: mpsc::Receiver<Request>) -> 
                 next = requests.try_recv().ok();
             }
         }
+        if !group.is_empty() {
+            writer.shared.telemetry.waiting(requests.len());
+        }
         writer.commit(group);
     }
     writer.close()
@@ -226,6 +229,7 @@ impl Writer {
 
     /// Accepts no more writes, until the engine is open anew.
     pub(super) fn refuse(&self, error: &Error) {
+        self.shared.telemetry.failed_write();
         let reason = error.to_string();
         let mut state = self.shared.state.lock();
         if state.refusing.as_ref() != Some(&reason) {
@@ -280,7 +284,9 @@ impl Writer {
             group.batch.put_cf(meta, key, number);
         }
         let batch = std::mem::take(&mut group.batch);
+        let (bytes, begin) = (batch.size_in_bytes(), self.shared.environment.uptime());
         group.db.write_opt(batch, &synced()).map_err(engine_error)?;
+        self.shared.telemetry.group(events, bytes, self.shared.environment.uptime().saturating_sub(begin));
         self.new_resources.clear();
         self.publish(group, compacted);
         if compacted.is_some() {

@@ -207,7 +207,14 @@ impl Writer {
     pub(super) fn tick(&mut self) {
         let now = self.shared.environment.unix_time();
         let uptime = self.shared.environment.uptime();
-        self.shared.state.lock().unpin_expired(uptime);
+        {
+            let mut state = self.shared.state.lock();
+            state.unpin_expired(uptime);
+            self.shared.telemetry.look_at(&state);
+        }
+        if let Ok(Some(engine)) = self.shared.engine.try_get() {
+            self.shared.telemetry.look_into(&engine);
+        }
         self.reopen_when_due();
         if self.check_accepting().is_err() {
             return;

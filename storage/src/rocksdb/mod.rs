@@ -54,6 +54,7 @@ mod options;
 mod reopen;
 mod scan;
 mod state;
+mod telemetry;
 mod ttl;
 mod view;
 mod watch;
@@ -79,6 +80,8 @@ use self::open::Opened;
 pub use self::options::{Compression, RocksOptions};
 use self::scan::Scan;
 use self::state::State;
+pub use self::telemetry::HISTOGRAM_BUCKETS;
+use self::telemetry::Telemetry;
 use self::view::{Miss, Stored, View};
 use self::watch::{HistoryWatch, Initial};
 use crate::environment::Environment;
@@ -110,6 +113,7 @@ struct Shared {
     closing: AtomicBool,
     options: RocksOptions,
     environment: Environment,
+    telemetry: Telemetry,
     /// Names the watches. Relaxed: only uniqueness matters.
     watchers: AtomicU64,
 }
@@ -143,17 +147,20 @@ impl RocksBackend {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn open(options: RocksOptions, environment: Environment) -> Result<Self, OpenError> {
-        let Opened { db, state, reserved, marks, lock } = open::open(&options, &environment)?;
+        let Opened { instance, state, reserved, marks, lock } = open::open(&options, &environment)?;
+        let telemetry = Telemetry::new();
+        telemetry.opened();
         let (requests, queue) = mpsc::channel(QUEUE_COMMITS_MAX);
         let issued = state.revision;
         let shared = Arc::new(Shared {
-            engine: Engine::new(db),
+            engine: Engine::new(instance),
             published: watermark::Sender::new(issued),
             state: Mutex::new(state),
             requests: Mutex::new(Some(requests)),
             closing: AtomicBool::new(false),
             options,
             environment,
+            telemetry,
             watchers: AtomicU64::new(0),
         });
         let writer = Writer::new(Arc::clone(&shared), issued, reserved, marks, lock);

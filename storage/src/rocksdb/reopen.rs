@@ -16,6 +16,7 @@ use ::rocksdb::{DB, WriteBatch};
 use super::codec;
 use super::commit::{Writer, synced};
 use super::compact::{Marks, Trim};
+use super::engine::Instance;
 use super::keyspace::{META, META_RESOURCE, family};
 use super::open;
 use super::view::engine_error;
@@ -60,11 +61,11 @@ impl Writer {
             return Err(Error::Internal { reason: "reads under way keep the engine open".to_owned() });
         }
         match open::engine(options) {
-            Ok(db) => self.go_on_with(db),
+            Ok(instance) => self.go_on_with(instance),
             Err(error) => {
                 let reason = error.to_string();
                 match open::read_only_engine(options) {
-                    Ok(db) => engine.put(db),
+                    Ok(instance) => engine.put(instance),
                     Err(error) => engine.fail(error.to_string()),
                 }
                 Err(Error::Internal { reason })
@@ -73,10 +74,11 @@ impl Writer {
     }
 
     /// Publishes what the engine has found, and accepts writes.
-    fn go_on_with(&mut self, db: DB) -> Result<(), Error> {
-        let recovered = self.recovered(&db);
+    fn go_on_with(&mut self, instance: Instance) -> Result<(), Error> {
+        let recovered = self.recovered(&instance.db);
         // Reads go on in any case.
-        self.shared.engine.put(db);
+        self.shared.engine.put(instance);
+        self.shared.telemetry.opened();
         let found = recovered?;
         let wakers = {
             let mut state = self.shared.state.lock();

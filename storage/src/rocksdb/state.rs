@@ -112,6 +112,14 @@ impl State {
         self.resources.iter().map(|keyspace| &keyspace.reader)
     }
 
+    /// The events that history has over all resources, and the bytes of values that it keeps.
+    pub(super) fn history(&self) -> (u64, u64) {
+        let counters = self.resources.iter().map(|keyspace| keyspace.counters);
+        counters.fold((0, 0), |(events, bytes), counters| {
+            (events + counters.history_events, bytes + counters.history_bytes)
+        })
+    }
+
     /// A resource.
     #[expect(clippy::indexing_slicing, reason = "ids are positions, and resources are never removed")]
     pub(super) fn keyspace(&self, id: ResourceId) -> &Keyspace {

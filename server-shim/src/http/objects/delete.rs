@@ -289,7 +289,8 @@ pub(super) async fn listed(
     }
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use watchkeep_storage::{Freshness, Value, create};
 

@@ -219,7 +219,8 @@ fn storage_error(resource: &Resource, name: &str, error: &Error, during: StatusF
 }
 
 /// A collection of a server of its own, in the namespace `n`, which does not exist.
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 pub(super) async fn test_target(group: &str, plural: &str) -> Target {
     use watchkeep_storage::Environment;
     use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};

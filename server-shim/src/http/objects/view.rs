@@ -334,7 +334,8 @@ pub(super) fn write_error(error: &ApiError, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n");
 }
 
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod tests {
     use std::sync::Arc;
 

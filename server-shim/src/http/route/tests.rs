@@ -103,6 +103,9 @@ fn discovery_health_and_documents_have_their_paths() {
             ("/openapi/v3", "OpenApiV3Index"),
             ("/openapi/v3/apis/apps/v1?hash=A", "OpenApiV3(\"apis/apps/v1\")"),
             ("/readyz", "Health(HealthRoute { endpoint: Readyz, check: None })"),
+            ("/metrics", "Metrics"),
+            ("/metrics/", "Metrics"),
+            ("/metrics/slis", "NotFoundText"),
             ("/livez/ping", "Health(HealthRoute { endpoint: Livez, check: Some(\"ping\") })"),
         ],
     );
