@@ -19,5 +19,6 @@ pub(crate) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
 /// There is no such store without the feature.
 #[cfg(not(feature = "rocksdb"))]
 pub(crate) fn run(_: &CheckOptions) -> Result<ExitCode, Failure> {
-    Err(crate::WITHOUT_ROCKSDB.into())
+    Err(watchkeep_server::backend::BackendError::NotBuilt(watchkeep_server::config::BackendKind::Rocksdb)
+        .into())
 }

@@ -15,6 +15,8 @@ use crate::process::{END_TIMEOUT, Output, Process, ProcessError};
 /// How long the server may take until it accepts requests.
 pub const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
+const PREFIX: &str = "watchkeep-server-";
+
 /// Why there is no server to talk to.
 #[derive(thiserror::Error)]
 pub enum ServerError {
@@ -52,15 +54,37 @@ pub struct Server {
     folder: TempDir,
 }
 
+/// The backend of the servers of tests that need none in particular: `WATCHKEEP_TEST_BACKEND`, or memory.
+///
+/// # Panics
+/// When the variable names no backend: a test of a backend that was asked for must not run on another one.
+pub fn backend() -> &'static str {
+    match env::var("WATCHKEEP_TEST_BACKEND").as_deref() {
+        Err(_) | Ok("memory") => "memory",
+        Ok("rocksdb") => "rocksdb",
+        Ok(other) => panic!("WATCHKEEP_TEST_BACKEND={other:?}"),
+    }
+}
+
+/// The flags for a new store of [`backend`], which goes with this folder.
+fn store_flags(backend: &str, folder: &Path) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = vec!["--backend".into(), backend.into()];
+    if backend != "memory" {
+        flags.extend(["--data-dir".into(), folder.join("data").into()]);
+    }
+    flags
+}
+
 impl Server {
-    /// Starts a server on the memory backend and waits until it is ready.
+    /// Starts a server with an empty store on [`backend`] and waits until it is ready.
     pub fn start() -> Result<Self, ServerError> {
-        Self::start_with(["--backend", "memory"])
+        Self::start_at("127.0.0.1:0")
     }
 
-    /// Starts a server with more flags of `watchkeep serve`, and waits until it is ready.
+    /// Starts a server with the flags of `watchkeep serve` that say where its objects are, and waits until it
+    /// is ready.
     pub fn start_with(flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self, ServerError> {
-        Self::launch("127.0.0.1:0", &Environment::new(), flags)
+        Self::start_in(&Environment::new(), flags)
     }
 
     /// The same, with more variables in its environment.
@@ -68,21 +92,23 @@ impl Server {
         environment: &Environment,
         flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Self, ServerError> {
-        Self::launch("127.0.0.1:0", environment, flags)
+        Self::launch("127.0.0.1:0", TempDir::with_prefix(PREFIX)?, environment, flags)
     }
 
-    /// Starts a server on a given address, such as that of one that has stopped, and waits until it is
-    /// ready.
+    /// Starts a server with an empty store on a given address, such as that of one that has stopped, and
+    /// waits until it is ready.
     pub fn start_at(address: &str) -> Result<Self, ServerError> {
-        Self::launch(address, &Environment::new(), ["--backend", "memory"])
+        let folder = TempDir::with_prefix(PREFIX)?;
+        let flags = store_flags(backend(), folder.path());
+        Self::launch(address, folder, &Environment::new(), flags)
     }
 
     fn launch(
         address: &str,
+        folder: TempDir,
         environment: &Environment,
         flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Self, ServerError> {
-        let folder = TempDir::with_prefix("watchkeep-server-")?;
         let mut command = serve()?;
         command.envs(environment.iter().cloned());
         command.args(["--listen", address, "--kubeconfig"]);
@@ -184,6 +210,14 @@ mod tests {
         assert_eq!(parse_ready(line), Some(ready));
         assert_eq!(parse_ready("watchkeep is ready on http://127.0.0.1:8001"), None);
         assert_eq!(parse_ready("error: address in use"), None);
+    }
+
+    #[test]
+    fn a_store_on_the_disk_goes_with_the_folder_and_one_in_memory_has_no_directory() {
+        let folder = Path::new("/tmp/f");
+        assert_eq!(store_flags("memory", folder), ["--backend", "memory"]);
+        let on_disk = ["--backend", "rocksdb", "--data-dir", "/tmp/f/data"];
+        assert_eq!(store_flags("rocksdb", folder), on_disk);
     }
 
     #[test]

@@ -109,8 +109,8 @@ fn a_kubectl_that_waits_goes_on_when_the_server_comes_back() {
     assert_eq!(server.stop().unwrap().code(), Some(0));
     let server = Server::start_at(&address).unwrap();
     assert_eq!(server.address(), address);
-    // Memory is gone with the process, and so is the object: the old revision is too old to go on from,
-    // kubectl lists again and finds nothing.
+    // Its store is a new one, without the object: the old revision is too old to go on from, kubectl lists
+    // again and finds nothing.
     for waiting in waiting {
         let waited = waiting.finish().unwrap();
         assert!(waited.status.success(), "{waited:#?}");
