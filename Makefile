@@ -66,6 +66,10 @@ fuzz: setup ## Run each fuzz target for a while [FUZZ_SECONDS=60] [FUZZ_TARGETS=
 bench: setup ## Run the benchmarks [BENCH_ARGS="…"]
 	@cargo bench -p watchkeep-benches $(BENCH_ARGS)
 
+.PHONY: bench-rocksdb
+bench-rocksdb: setup ## Measure the RocksDB backend on a disk, some 15 minutes [BENCH_ARGS="-- --quick"]
+	@scripts/with-rocksdb.sh cargo bench -p watchkeep-benches --features rocksdb --bench rocksdb $(BENCH_ARGS)
+
 .PHONY: fmt
 fmt: ## Format the code
 	@cargo fmt --all

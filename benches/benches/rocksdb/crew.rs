@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rand::RngExt as _;
 use watchkeep_storage::{
-    Commit, Expect, Interface, Key, Operation, Outcome, ResourcePrefix, Revision, Value,
+    Commit, Expect, Freshness, Interface, Key, Operation, Outcome, ResourcePrefix, Revision, Value,
 };
 
 use crate::meter::now;
@@ -81,6 +81,18 @@ impl Crew {
         self.run(pods, |pods, mut share, _| async move {
             for slot in &mut share {
                 slot.write(&*pods).await;
+            }
+            (share, 0)
+        })
+        .await;
+    }
+
+    /// Asks what is stored, of objects that somebody else has created.
+    pub(crate) async fn adopt(&mut self, pods: &Arc<dyn Interface>) {
+        self.run(pods, |pods, mut share, _| async move {
+            for slot in &mut share {
+                let found = pods.get(&slot.key, Freshness::Latest).await.expect("the store is open");
+                slot.stored = found.record.map(|record| record.revision);
             }
             (share, 0)
         })

@@ -6,11 +6,15 @@
 
 mod append;
 mod crew;
+mod files;
+mod layout;
 mod machine;
 mod meter;
 mod objects;
+mod opening;
 mod reads;
 mod report;
+mod resident;
 mod store;
 mod writes;
 
@@ -69,6 +73,10 @@ struct Sizes {
     lists: usize,
     replayed: usize,
     replays: usize,
+    layout_updates: usize,
+    layout_events: usize,
+    opened_objects: usize,
+    resident_objects: usize,
 }
 
 /// What every bench is given.
@@ -84,13 +92,16 @@ struct Bench {
     run: Run,
 }
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 9] = [
     Bench { name: "one-writer", run: |context, report| Box::pin(writes::one_writer(context, report)) },
     Bench { name: "writers-1k", run: |context, report| Box::pin(writes::many_small(context, report)) },
     Bench { name: "writers-12k", run: |context, report| Box::pin(writes::many_large(context, report)) },
     Bench { name: "get", run: |context, report| Box::pin(reads::get(context, report)) },
     Bench { name: "list", run: |context, report| Box::pin(reads::list(context, report)) },
     Bench { name: "replay", run: |context, report| Box::pin(reads::replay(context, report)) },
+    Bench { name: "layout", run: |context, report| Box::pin(layout::layout(context, report)) },
+    Bench { name: "open", run: |context, report| Box::pin(opening::open(context, report)) },
+    Bench { name: "memory", run: |context, report| Box::pin(resident::resident(context, report)) },
 ];
 
 /// Below the target directory: on the disk that builds are on, and gone with it.
@@ -115,11 +126,15 @@ const FULL: Sizes = Sizes {
     turn_commits: 300,
     large_objects: 10_000,
     large_bytes: 4 << 30,
-    large_time: Duration::from_secs(60),
+    large_time: Duration::from_mins(1),
     gets: 500_000,
     lists: 10,
     replayed: 200_000,
     replays: 5,
+    layout_updates: 1_000_000,
+    layout_events: 100_000,
+    opened_objects: 1_000_000,
+    resident_objects: 300_000,
 };
 
 const QUICK: Sizes = Sizes {
@@ -134,6 +149,10 @@ const QUICK: Sizes = Sizes {
     lists: 2,
     replayed: 10_000,
     replays: 2,
+    layout_updates: 50_000,
+    layout_events: 10_000,
+    opened_objects: 20_000,
+    resident_objects: 20_000,
 };
 
 fn main() -> ExitCode {
@@ -141,7 +160,9 @@ fn main() -> ExitCode {
     let Some(names) = selected(&args) else { return ExitCode::FAILURE };
     if args.here {
         let context = Context { directory: args.dir.clone(), sizes: args.sizes() };
-        names.into_iter().for_each(|bench| run_here(bench, &context, args.json.as_deref()));
+        for bench in names {
+            run_here(bench, &context, args.json.as_deref());
+        }
         return ExitCode::SUCCESS;
     }
     if let Err(reason) = check_directory(&args.dir) {

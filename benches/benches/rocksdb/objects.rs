@@ -1,6 +1,8 @@
 //! The objects of the benches: canonical pods of a given size, with labels, a node and text that compresses
 //! little. All of them follow from a seed.
 
+use std::fmt::Write as _;
+
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use watchkeep_storage::{Key, ResourcePrefix, Schema, SelectableField, Value};
@@ -49,11 +51,6 @@ impl Objects {
         Self { bytes, text: text(), schema: schema() }
     }
 
-    /// The size of each value.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// A value of the n-th pod; another one for each version.
     pub(crate) fn value(&self, n: usize, version: u64) -> Value {
         let head = format!(
@@ -85,7 +82,7 @@ fn text() -> String {
         text.push_str(word);
         text.push(' ');
         if chance.random_ratio(1, 3) {
-            text.push_str(&format!("{:08x} ", chance.random::<u32>()));
+            write!(text, "{:08x} ", chance.random::<u32>()).expect("a string takes everything");
         }
     }
     text

@@ -118,6 +118,13 @@ pub(crate) fn cpu_micros(ops: usize, cost: &Cost) -> f64 {
     cost.process.cpu.as_secs_f64() * 1e6 / to_f64(ops)
 }
 
+/// The middle one of some figures.
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<_> = figures.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
 /// A count as a number to compute with.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(crate) fn to_f64(count: usize) -> f64 {

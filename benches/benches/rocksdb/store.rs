@@ -75,12 +75,6 @@ impl Store {
         }
     }
 
-    /// Closes the store and opens it again.
-    pub(crate) async fn reopen(self) -> Self {
-        let options = self.close().await;
-        Self::open_with(options).await
-    }
-
     /// Closes the store; what it was opened with.
     pub(crate) async fn close(self) -> RocksOptions {
         self.backend.close().await.expect("a store that works closes cleanly");

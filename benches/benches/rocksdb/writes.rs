@@ -5,7 +5,7 @@ use crate::append::Log;
 use crate::crew::{Crew, Goal};
 use crate::meter::{Cost, Meter};
 use crate::objects::Objects;
-use crate::report::{Report, Row, cpu_micros, rate, to_f64};
+use crate::report::{Report, Row, bytes_f64, cpu_micros, median, rate, to_f64};
 use crate::store::{Store, on_workers, scratch};
 use crate::{Context, Sizes};
 
@@ -49,12 +49,11 @@ pub(crate) async fn one_writer(context: &Context, report: &mut Report) {
             ratios.push(commit.wall.as_secs_f64() / append.wall.as_secs_f64());
             (commits, appends) = (commits.plus(&commit), appends.plus(&append));
         }
-        ratios.sort_by(f64::total_cmp);
-        let median = ratios.get(turns / 2).copied().unwrap_or_default();
+        let median = median(ratios.into_iter());
         let mean = commits.wall.as_secs_f64() / appends.wall.as_secs_f64();
         let ops = turns * turn_commits;
         report.row(Row::new(format!("{name}: append + fdatasync")).cost(ops, &appends));
-        let written = crate::report::bytes_f64(commits.process.written) / to_f64(ops);
+        let written = bytes_f64(commits.process.written) / to_f64(ops);
         let row = Row::new(format!("{name}: commit")).cost(ops, &commits);
         let row = row.figure("written", written, "B").figure("wall ratio, mean", mean, "×");
         report.row(row.figure("median", median, "×").at_most("median wall", median, ratio, "×"));
@@ -106,7 +105,7 @@ async fn many(context: &Context, report: &mut Report, case: ManyCase, goal: Goal
     let settled = cpu_micros(ops, &meter.stop());
     let row = Row::new(format!("{name}: update, 64 writers")).cost(ops, &cost);
     let row = row.figure("CPU until the engine is idle", settled, "µs");
-    let row = row.figure("written", crate::report::bytes_f64(cost.process.written) / to_f64(ops), "B");
+    let row = row.figure("written", bytes_f64(cost.process.written) / to_f64(ops), "B");
     let row = row.at_least("rate", rate(ops, &cost), reach_rate, "/s");
     report.row(row.at_most("CPU", cpu_micros(ops, &cost), reach_cpu, "µs"));
     store.close().await;
