@@ -229,9 +229,11 @@ impl Writer {
 
     /// Accepts no more writes, until the engine is open anew.
     pub(super) fn refuse(&self, error: &Error) {
-        self.shared.telemetry.failed_write();
         let reason = error.to_string();
         let mut state = self.shared.state.lock();
+        if state.refusing.is_none() {
+            self.shared.telemetry.failed_write();
+        }
         if state.refusing.as_ref() != Some(&reason) {
             tracing::error!(%error, "writes are refused until the store has opened its engine anew");
         }

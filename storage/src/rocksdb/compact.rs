@@ -207,15 +207,9 @@ impl Writer {
     pub(super) fn tick(&mut self) {
         let now = self.shared.environment.unix_time();
         let uptime = self.shared.environment.uptime();
-        {
-            let mut state = self.shared.state.lock();
-            state.unpin_expired(uptime);
-            self.shared.telemetry.look_at(&state);
-        }
-        if let Ok(Some(engine)) = self.shared.engine.try_get() {
-            self.shared.telemetry.look_into(&engine);
-        }
+        self.shared.state.lock().unpin_expired(uptime);
         self.reopen_when_due();
+        self.shared.telemetry.look(&self.shared);
         if self.check_accepting().is_err() {
             return;
         }

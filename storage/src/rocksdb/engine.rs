@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use ::rocksdb::{DB, Options};
+use ::rocksdb::DB;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::Error;
@@ -19,40 +19,19 @@ pub(super) struct Engine {
     changed: Condvar,
 }
 
-/// An engine, and the options that it was opened with: it counts in them.
-pub(super) struct Instance {
-    pub(super) db: DB,
-    pub(super) options: Options,
-}
-
-impl Deref for Instance {
-    type Target = DB;
-
-    fn deref(&self) -> &DB {
-        &self.db
-    }
-}
-
 /// An open engine. It is shut when the last read that has it ends.
 pub(super) struct OpenDb {
-    instance: Instance,
+    db: DB,
     /// Goes after the engine, in the order of the fields: whoever holds the other end learns that the
     /// directory is free.
     _shut: Sender<()>,
-}
-
-impl OpenDb {
-    /// What the engine counts in.
-    pub(super) fn options(&self) -> &Options {
-        &self.instance.options
-    }
 }
 
 impl Deref for OpenDb {
     type Target = DB;
 
     fn deref(&self) -> &DB {
-        &self.instance
+        &self.db
     }
 }
 
@@ -67,8 +46,8 @@ enum Place {
 
 impl Engine {
     /// An open engine.
-    pub(super) fn new(instance: Instance) -> Self {
-        Self { place: Mutex::new(Place::open(instance)), changed: Condvar::new() }
+    pub(super) fn new(db: DB) -> Self {
+        Self { place: Mutex::new(Place::open(db)), changed: Condvar::new() }
     }
 
     /// The engine, if it is there now.
@@ -121,8 +100,8 @@ impl Engine {
     }
 
     /// Brings an engine back.
-    pub(super) fn put(&self, instance: Instance) {
-        self.set(Place::open(instance));
+    pub(super) fn put(&self, db: DB) {
+        self.set(Place::open(db));
     }
 
     /// Tells why there is none.
@@ -144,9 +123,9 @@ impl Engine {
 }
 
 impl Place {
-    fn open(instance: Instance) -> Self {
+    fn open(db: DB) -> Self {
         let (shut, is_shut) = mpsc::channel();
-        Self::Open(Arc::new(OpenDb { instance, _shut: shut }), is_shut)
+        Self::Open(Arc::new(OpenDb { db, _shut: shut }), is_shut)
     }
 }
 
@@ -159,12 +138,14 @@ pub(super) fn closed() -> Error {
 mod tests {
     use std::thread;
 
+    use ::rocksdb::Options;
+
     use super::*;
 
-    fn open(directory: &std::path::Path) -> Instance {
+    fn open(directory: &std::path::Path) -> DB {
         let mut options = Options::default();
         options.create_if_missing(true);
-        Instance { db: DB::open(&options, directory).unwrap(), options }
+        DB::open(&options, directory).unwrap()
     }
 
     #[test]

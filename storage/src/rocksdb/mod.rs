@@ -147,13 +147,13 @@ impl RocksBackend {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn open(options: RocksOptions, environment: Environment) -> Result<Self, OpenError> {
-        let Opened { instance, state, reserved, marks, lock } = open::open(&options, &environment)?;
+        let Opened { db, state, reserved, marks, lock } = open::open(&options, &environment)?;
         let telemetry = Telemetry::new();
         telemetry.opened();
         let (requests, queue) = mpsc::channel(QUEUE_COMMITS_MAX);
         let issued = state.revision;
         let shared = Arc::new(Shared {
-            engine: Engine::new(instance),
+            engine: Engine::new(db),
             published: watermark::Sender::new(issued),
             state: Mutex::new(state),
             requests: Mutex::new(Some(requests)),

@@ -19,7 +19,6 @@ use ::rocksdb::{
 use super::codec::{self, Counters, Reader};
 use super::commit::{BLOCK_REVISIONS, synced};
 use super::compact::Marks;
-use super::engine::Instance;
 use super::keyspace::{
     FAMILIES, FORMAT, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK, META_RESERVED,
     META_RESOURCE, META_REVISION, ResourceId, family, meta_at, revision_of,
@@ -28,7 +27,6 @@ use super::lock::DirectoryLock;
 use super::log_check::{self, LogDamage};
 use super::options::{Compression, RocksOptions};
 use super::state::State;
-use super::telemetry;
 use super::view::{View, advised, engine_error};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -84,7 +82,7 @@ pub enum OpenError {
 
 /// An open store.
 pub(super) struct Opened {
-    pub(super) instance: Instance,
+    pub(super) db: DB,
     pub(super) state: State,
     pub(super) reserved: Revision,
     pub(super) marks: Marks,
@@ -97,11 +95,11 @@ pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<
     check_directory(directory)?;
     let lock = DirectoryLock::take(directory)?;
     keep_names(directory).map_err(|error| OpenError::Directory { directory: directory.clone(), error })?;
-    let instance = engine(options)?;
+    let db = engine(options)?;
     let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
     let checkpoint = directory.join(CHECKPOINT_FILE);
     let is_checkpoint = checkpoint.exists();
-    let opened = recover(instance, lock, is_checkpoint, options, environment).map_err(failed)?;
+    let opened = recover(db, lock, is_checkpoint, options, environment).map_err(failed)?;
     if is_checkpoint {
         // It is a store of its own from here on, with revisions that are durably above the original's.
         let removed = fs::remove_file(checkpoint).and_then(|()| fs::File::open(directory)?.sync_all());
@@ -111,31 +109,27 @@ pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<
 }
 
 /// Opens the engine of a directory that was checked.
-pub(super) fn engine(options: &RocksOptions) -> Result<Instance, OpenError> {
+pub(super) fn engine(options: &RocksOptions) -> Result<DB, OpenError> {
     check_log(options)?;
     let (general, families) = engine_options(options);
-    match DB::open_cf_descriptors(&general, engine_path(options), families) {
-        Ok(db) => Ok(Instance { db, options: general }),
-        Err(error) => Err(refused(&options.directory, error)),
-    }
+    let db = DB::open_cf_descriptors(&general, engine_path(options), families);
+    db.map_err(|error| refused(&options.directory, error))
 }
 
 /// Opens the engine of a directory that was checked, and changes nothing.
-pub(super) fn read_only_engine(options: &RocksOptions) -> Result<Instance, OpenError> {
+pub(super) fn read_only_engine(options: &RocksOptions) -> Result<DB, OpenError> {
     let (mut general, families) = engine_options(options);
     general.create_if_missing(false);
     general.create_missing_column_families(false);
-    match DB::open_cf_descriptors_read_only(&general, engine_path(options), families, false) {
-        Ok(db) => Ok(Instance { db, options: general }),
-        Err(error) => Err(refused(&options.directory, error)),
-    }
+    let db = DB::open_cf_descriptors_read_only(&general, engine_path(options), families, false);
+    db.map_err(|error| refused(&options.directory, error))
 }
 
 /// Refuses a log that is damaged, which the engine would forget from there on.
 pub(super) fn check_log(options: &RocksOptions) -> Result<log_check::Summary, OpenError> {
     let engine = engine_path(options);
     let oldest_needed =
-        || read_only_engine(options).ok()?.db.property_int_value(properties::MIN_LOG_NUMBER_TO_KEEP).ok()?;
+        || read_only_engine(options).ok()?.property_int_value(properties::MIN_LOG_NUMBER_TO_KEEP).ok()?;
     match log_check::check(&engine, oldest_needed) {
         Ok((summary, None)) => Ok(summary),
         Ok((_, Some(damage))) => Err(OpenError::Log(damage)),
@@ -267,7 +261,6 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
     // directory.
     general.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Warn, log));
     general.set_log_level(LogLevel::Warn);
-    telemetry::count(&mut general);
     general.set_stats_dump_period_sec(0);
     general.set_stats_persist_period_sec(0);
     let families = FAMILIES.iter().map(|name| ColumnFamilyDescriptor::new(*name, family.clone()));
@@ -347,19 +340,18 @@ pub(super) fn read(db: &DB) -> Result<Found, Error> {
 }
 
 fn recover(
-    instance: Instance,
+    db: DB,
     lock: DirectoryLock,
     is_checkpoint: bool,
     options: &RocksOptions,
     environment: &Environment,
 ) -> Result<Opened, Error> {
-    let db = &instance.db;
-    let mut found = read(db)?;
+    let mut found = read(&db)?;
     if found.format.is_some_and(|format| format != u64::from(FORMAT)) {
         return Err(Error::Internal { reason: "the engine's directory has another format".to_owned() });
     }
     let mut batch = WriteBatch::default();
-    let meta = family(db, META)?;
+    let meta = family(&db, META)?;
     let micros = u64::try_from(environment.unix_time().as_micros()).unwrap_or(u64::MAX);
     let (revision, reserved) = match (found.reserved, found.closed.filter(|_| !is_checkpoint)) {
         (None, _) => {
@@ -404,5 +396,5 @@ fn recover(
     for (prefix, counters) in found.resources.into_iter().zip(found.counters) {
         state.add(prefix, counters);
     }
-    Ok(Opened { instance, state, reserved, marks, lock })
+    Ok(Opened { db, state, reserved, marks, lock })
 }

@@ -16,7 +16,6 @@ use ::rocksdb::{DB, WriteBatch};
 use super::codec;
 use super::commit::{Writer, synced};
 use super::compact::{Marks, Trim};
-use super::engine::Instance;
 use super::keyspace::{META, META_RESOURCE, family};
 use super::open;
 use super::view::engine_error;
@@ -61,11 +60,11 @@ impl Writer {
             return Err(Error::Internal { reason: "reads under way keep the engine open".to_owned() });
         }
         match open::engine(options) {
-            Ok(instance) => self.go_on_with(instance),
+            Ok(db) => self.go_on_with(db),
             Err(error) => {
                 let reason = error.to_string();
                 match open::read_only_engine(options) {
-                    Ok(instance) => engine.put(instance),
+                    Ok(db) => engine.put(db),
                     Err(error) => engine.fail(error.to_string()),
                 }
                 Err(Error::Internal { reason })
@@ -74,10 +73,10 @@ impl Writer {
     }
 
     /// Publishes what the engine has found, and accepts writes.
-    fn go_on_with(&mut self, instance: Instance) -> Result<(), Error> {
-        let recovered = self.recovered(&instance.db);
+    fn go_on_with(&mut self, db: DB) -> Result<(), Error> {
+        let recovered = self.recovered(&db);
         // Reads go on in any case.
-        self.shared.engine.put(instance);
+        self.shared.engine.put(db);
         self.shared.telemetry.opened();
         let found = recovered?;
         let wakers = {
