@@ -28,10 +28,6 @@ fn name(kind: BackendKind) -> &'static str {
 
 fn remedy(kind: BackendKind) -> &'static str {
     match kind {
-        BackendKind::Rocksdb if cfg!(feature = "memory") => {
-            "build with make run, or scripts/with-rocksdb.sh cargo build -p watchkeep-server --features \
-             rocksdb; or keep nothing, with --backend memory"
-        }
         BackendKind::Rocksdb => {
             "build with make run, or scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb"
         }
@@ -77,8 +73,8 @@ mod tests {
     use crate::config::{Cli, Command};
 
     fn asked_for(flags: &[&str]) -> Result<Box<dyn Backend>, BackendError> {
-        let Command::Serve(options) =
-            Cli::try_parse_from(["watchkeep", "serve"].iter().chain(flags)).unwrap().command;
+        let cli = Cli::try_parse_from(["watchkeep", "serve"].iter().chain(flags)).unwrap();
+        let Command::Serve(options) = cli.command else { panic!("{flags:?} is not to serve") };
         open(&options, &Environment::system())
     }
 

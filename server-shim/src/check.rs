@@ -1,6 +1,5 @@
 //! `watchkeep check`: looks through a store that nobody has open.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use watchkeep_server::config::CheckOptions;
@@ -11,6 +10,8 @@ use crate::Failure;
 /// with exit code 1.
 #[cfg(feature = "rocksdb")]
 pub(crate) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
+    use std::io::Write as _;
+
     let report = watchkeep_storage::rocksdb::check(&options.data_dir)?;
     writeln!(std::io::stdout().lock(), "{report}")?;
     Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -19,6 +20,8 @@ pub(crate) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
 /// There is no such store without the feature.
 #[cfg(not(feature = "rocksdb"))]
 pub(crate) fn run(_: &CheckOptions) -> Result<ExitCode, Failure> {
-    Err(watchkeep_server::backend::BackendError::NotBuilt(watchkeep_server::config::BackendKind::Rocksdb)
-        .into())
+    use watchkeep_server::backend::BackendError;
+    use watchkeep_server::config::BackendKind;
+
+    Err(BackendError::NotBuilt(BackendKind::Rocksdb).into())
 }

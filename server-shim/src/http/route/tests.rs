@@ -137,7 +137,6 @@ fn what_is_unknown_is_said_in_the_form_of_its_level() {
             ("/apis/nope.example.com", "NotFoundText"),
             ("/apis/apps/v9/deployments", "NotFoundText"),
             ("/apis//v1/configmaps", "NotFoundText"),
-            ("/metrics", "NotFoundText"),
             ("/readyz/a/b", "NotFoundText"),
             ("/api/v1/nopes", "NotFoundStatus"),
             ("/apis/apps/v1/configmaps", "NotFoundStatus"),
