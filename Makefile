@@ -54,9 +54,10 @@ test: setup ## Run every suite, and count the tests [SUITES="fmt clippy …"]
 	@scripts/test.sh
 
 .PHONY: soak
-soak: setup kubectl ## Run the long tests [SOAK_MINUTES=10]
+soak: setup kubectl ## Run the long tests [SOAK_MINUTES=10] [BACKEND=rocksdb|memory] [WATCHKEEP_KILLS=…]
 	@scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb --bin watchkeep
-	@WATCHKEEP_SOAK_MINUTES='$(SOAK_MINUTES)' cargo test -p watchkeep-tests -- soak --nocapture --test-threads=1
+	@WATCHKEEP_TEST_BACKEND='$(BACKEND)' WATCHKEEP_SOAK_MINUTES='$(SOAK_MINUTES)' \
+		cargo test -p watchkeep-tests -- soak --nocapture --test-threads=1
 
 .PHONY: fuzz
 fuzz: setup ## Run each fuzz target for a while [FUZZ_SECONDS=60] [FUZZ_TARGETS="…"]
@@ -76,7 +77,7 @@ fmt: ## Format the code
 
 .PHONY: lint
 lint: setup ## Run the checks that need no test: format, generated tables, clippy, scripts, documentation
-	@SUITES='fmt scripts generated clippy rocksdb clippy-all-features doc' scripts/test.sh
+	@SUITES='fmt scripts generated clippy rocksdb clippy-all-features features doc' scripts/test.sh
 
 .PHONY: doc
 doc: setup ## Build the documentation of the crates

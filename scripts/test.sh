@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib/common.sh
 . scripts/lib/common.sh
 
-ALL_SUITES='fmt scripts generated clippy unit rocksdb clippy-all-features doc unit-rocksdb kubectl end-to-end'
+ALL_SUITES='fmt scripts generated clippy unit rocksdb clippy-all-features features doc unit-rocksdb kubectl
+    end-to-end end-to-end-rocksdb'
 SUITES=${SUITES:-$ALL_SUITES}
 # Longest run of one suite: a build from nothing on two cores takes a third of it.
 SUITE_TIMEOUT_SECONDS=2400
@@ -47,6 +48,17 @@ suite_clippy-all-features() {
     scripts/with-rocksdb.sh cargo clippy "${locked[@]}" --workspace --all-targets --all-features -- -D warnings
 }
 
+# What the other suites leave out: the crates without a backend, and with RocksDB alone, which is linted here
+# and tested by unit-rocksdb. With memory alone they are what clippy and unit take, with both what
+# clippy-all-features takes.
+suite_features() {
+    local crates=(-p watchkeep-storage -p watchkeep-server --no-default-features)
+    cargo clippy "${locked[@]}" "${crates[@]}" --all-targets -- -D warnings &&
+        scripts/with-rocksdb.sh cargo clippy "${locked[@]}" "${crates[@]}" --features rocksdb --all-targets \
+            -- -D warnings &&
+        run_tests "${crates[@]}"
+}
+
 suite_doc() {
     RUSTDOCFLAGS='-D warnings' scripts/with-rocksdb.sh \
         cargo doc "${locked[@]}" --workspace --no-deps --all-features
@@ -54,25 +66,33 @@ suite_doc() {
 
 suite_unit() { run_tests --workspace --exclude watchkeep-tests; }
 
-suite_unit-rocksdb() { run_tests -p watchkeep-storage --all-features; }
+# RocksDB alone: what needs memory runs in unit.
+suite_unit-rocksdb() { run_tests -p watchkeep-storage -p watchkeep-server --no-default-features --features rocksdb; }
 
 suite_kubectl() { scripts/setup-kubectl.sh; }
 
 suite_end-to-end() {
     scripts/with-rocksdb.sh cargo build "${locked[@]}" -p watchkeep-server --features rocksdb --bin watchkeep &&
-        run_tests -p watchkeep-tests
+        WATCHKEEP_TEST_BACKEND=memory run_tests -p watchkeep-tests
 }
 
-# nextest bounds the time of each test; it does not run documentation tests.
+# The tests of kubectl once more, on the other backend. Those that choose their backend ran already.
+suite_end-to-end-rocksdb() {
+    scripts/with-rocksdb.sh cargo build "${locked[@]}" -p watchkeep-server --features rocksdb --bin watchkeep &&
+        WATCHKEEP_TEST_BACKEND=rocksdb run_tests -p watchkeep-tests --test 'kubectl_*' --test process --test soak
+}
+
+# nextest bounds the time of each test; it does not run documentation tests. Who names targets wants those and
+# no others.
 run_tests() {
     local -a run=(cargo)
-    if [[ " $* " == *" --all-features "* ]]; then run=(scripts/with-rocksdb.sh cargo); fi
+    if [[ " $* " == *" --features rocksdb "* ]]; then run=(scripts/with-rocksdb.sh cargo); fi
     if ! have cargo-nextest; then
         "${run[@]}" test "${locked[@]}" "$@"
         return
     fi
-    "${run[@]}" nextest run "${locked[@]}" --no-fail-fast --no-tests=pass "$@" &&
-        "${run[@]}" test "${locked[@]}" --doc "$@"
+    "${run[@]}" nextest run "${locked[@]}" --no-fail-fast --no-tests=pass "$@" || return
+    if [[ " $* " != *" --test "* ]]; then "${run[@]}" test "${locked[@]}" --doc "$@"; fi
 }
 
 # Prints `passed failed`, summed over the results of cargo test and nextest in the logs given.
