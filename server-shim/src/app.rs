@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use watchkeep_storage::{Backend, Environment, Error, Interface, ResourcePrefix};
 
+use crate::http::checkpoints::Checkpoints;
 use crate::kinds::resource::Resource;
 use crate::kinds::table::ResourceTable;
 use crate::namespaces::Namespaces;
@@ -27,6 +28,8 @@ pub struct App {
     pub(crate) namespaces: Namespaces,
     /// How long Event objects are kept.
     pub event_ttl: Duration,
+    /// Makes backups of the store, where whoever starts the server has said how.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 impl App {
@@ -58,6 +61,7 @@ impl App {
             draining: CancellationToken::new(),
             namespaces: Namespaces::default(),
             event_ttl,
+            checkpoints: None,
         })
     }
 

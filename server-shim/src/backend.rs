@@ -6,6 +6,15 @@
 use watchkeep_storage::{Backend, Environment};
 
 use crate::config::{BackendKind, ServeOptions};
+use crate::http::checkpoints::Checkpoints;
+
+/// An open store.
+pub struct Opened {
+    /// The store.
+    pub backend: Box<dyn Backend>,
+    /// Makes backups of it, where there is a place for them.
+    pub checkpoints: Option<Checkpoints>,
+}
 
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
@@ -48,21 +57,49 @@ fn remedy(kind: BackendKind) -> &'static str {
     not(any(feature = "memory", feature = "rocksdb")),
     expect(unused_variables, reason = "a binary without a backend opens nothing")
 )]
-pub fn open(options: &ServeOptions, environment: &Environment) -> Result<Box<dyn Backend>, BackendError> {
+pub fn open(options: &ServeOptions, environment: &Environment) -> Result<Opened, BackendError> {
     match options.backend {
         #[cfg(feature = "memory")]
         BackendKind::Memory => {
             use watchkeep_storage::memory::MemoryBackend;
-            Ok(Box::new(MemoryBackend::new(options.memory(), environment.clone())))
+            let backend = Box::new(MemoryBackend::new(options.memory(), environment.clone()));
+            Ok(Opened { backend, checkpoints: None })
         }
         #[cfg(feature = "rocksdb")]
         BackendKind::Rocksdb => {
             use watchkeep_storage::rocksdb::RocksBackend;
-            Ok(Box::new(RocksBackend::open(options.rocksdb(), environment.clone())?))
+            let backend = Box::new(RocksBackend::open(options.rocksdb(), environment.clone())?);
+            let checkpoints = options.checkpoint_dir.clone().map(|place| checkpoints(&backend, place));
+            Ok(Opened { backend, checkpoints })
         }
         #[cfg(not(all(feature = "memory", feature = "rocksdb")))]
         missing => Err(BackendError::NotBuilt(missing)),
     }
+}
+
+/// Checkpoints in a directory, named by their revisions.
+#[cfg(feature = "rocksdb")]
+fn checkpoints(
+    backend: &watchkeep_storage::rocksdb::RocksBackend,
+    directory: std::path::PathBuf,
+) -> Checkpoints {
+    use watchkeep_storage::rocksdb::CheckpointError;
+
+    use crate::http::checkpoints::{Failed, Made};
+
+    let source = backend.checkpoints();
+    // Whoever asks may be in another directory than the server.
+    let directory = std::path::absolute(&directory).unwrap_or(directory);
+    Checkpoints::new(Box::new(move || {
+        let (source, directory) = (source.clone(), directory.clone());
+        Box::pin(async move {
+            let made = source.within(directory).await.map_err(|error| match error {
+                CheckpointError::Exists(_) => Failed::Exists(error.to_string()),
+                _ => Failed::Internal(error.to_string()),
+            })?;
+            Ok(Made { path: made.directory, revision: made.revision })
+        })
+    }))
 }
 
 #[cfg(test)]
@@ -75,7 +112,7 @@ mod tests {
     fn asked_for(flags: &[&str]) -> Result<Box<dyn Backend>, BackendError> {
         let cli = Cli::try_parse_from(["watchkeep", "serve"].iter().chain(flags)).unwrap();
         let Command::Serve(options) = cli.command else { panic!("{flags:?} is not to serve") };
-        open(&options, &Environment::system())
+        open(&options, &Environment::system()).map(|opened| opened.backend)
     }
 
     #[tokio::test]

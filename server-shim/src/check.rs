@@ -13,11 +13,11 @@ pub(crate) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
     use std::io::Write as _;
 
     let report = watchkeep_storage::rocksdb::check(&options.data_dir)?;
-    writeln!(std::io::stdout().lock(), "{report}")?;
+    crate::announce(&report.to_string())?;
     Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// There is no such store without the feature.
+/// There is no such store in this build.
 #[cfg(not(feature = "rocksdb"))]
 pub(crate) fn run(_: &CheckOptions) -> Result<ExitCode, Failure> {
     use watchkeep_server::backend::BackendError;

@@ -41,7 +41,7 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 pub struct CheckOptions {
     /// Directory of the store.
-    #[arg(long, env = "WATCHKEEP_DATA_DIR", value_name = "PATH")]
+    #[arg(long, env = "WATCHKEEP_DATA_DIR", value_name = "PATH", default_value = DATA_DIR)]
     pub data_dir: PathBuf,
 }
 
@@ -80,6 +80,12 @@ pub struct ServeOptions {
     /// Without it: watchkeep.data, in the directory that the server is started in.
     #[arg(long, env = "WATCHKEEP_DATA_DIR", value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
+
+    /// Directory for backups of the store of --backend rocksdb; made if there is none. A POST to /checkpoints
+    /// makes one in it, named by its last revision. On the file system of --data-dir it costs little; on
+    /// another one it survives the disk.
+    #[arg(long, env = "WATCHKEEP_CHECKPOINT_DIR", value_name = "PATH")]
+    pub checkpoint_dir: Option<PathBuf>,
 
     /// How many bytes of stored blocks --backend rocksdb keeps in memory, such as 256Mi. More saves reads
     /// of what does not fit.
@@ -177,6 +183,9 @@ pub enum ConfigError {
     /// The place is for a store that is not asked for.
     #[error("--data-dir is for --backend rocksdb: with --backend memory nothing is kept")]
     UnusedDataDir,
+    /// The place is for backups of a store that is not asked for.
+    #[error("--checkpoint-dir is for --backend rocksdb: with --backend memory nothing is kept")]
+    UnusedCheckpointDir,
 }
 
 impl ServeOptions {
@@ -190,6 +199,9 @@ impl ServeOptions {
         }
         if self.backend == BackendKind::Memory && self.data_dir.is_some() {
             return Err(ConfigError::UnusedDataDir);
+        }
+        if self.backend == BackendKind::Memory && self.checkpoint_dir.is_some() {
+            return Err(ConfigError::UnusedCheckpointDir);
         }
         Ok(())
     }
@@ -296,6 +308,10 @@ mod tests {
         let check = |flags| serve(flags).unwrap().check();
         assert_eq!(check(&["--backend", "memory"]), Ok(()));
         assert_eq!(check(&["--backend", "memory", "--data-dir", "d"]), Err(ConfigError::UnusedDataDir));
+        assert_eq!(
+            check(&["--backend", "memory", "--checkpoint-dir", "c"]),
+            Err(ConfigError::UnusedCheckpointDir)
+        );
     }
 
     #[test]

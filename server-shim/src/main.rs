@@ -9,7 +9,9 @@ use std::sync::Arc;
 use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use watchkeep_server::app::App;
+use watchkeep_server::backend::Opened;
 use watchkeep_server::config::{Cli, Command, ServeOptions};
+use watchkeep_server::http::checkpoints::Checkpoints;
 use watchkeep_server::server::Server;
 use watchkeep_server::telemetry::{self, Metrics};
 use watchkeep_server::{backend, bootstrap, kubeconfig, logging};
@@ -49,8 +51,8 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let environment = Environment::system();
     let metrics = record(&environment)?;
-    let backend = backend::open(options, &environment)?;
-    let served = serve_from(options, backend.as_ref(), &environment, metrics, signals).await;
+    let Opened { backend, checkpoints } = backend::open(options, &environment)?;
+    let served = serve_from(options, backend.as_ref(), checkpoints, &environment, metrics, signals).await;
     let closed = backend.close().await;
     served?;
     Ok(closed?)
@@ -59,12 +61,13 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
 async fn serve_from(
     options: &ServeOptions,
     backend: &dyn Backend,
+    checkpoints: Option<Checkpoints>,
     environment: &Environment,
     metrics: Metrics,
     mut signals: Signals,
 ) -> Result<(), Failure> {
     let (server, app) = tokio::select! {
-        started = start(options, backend, environment) => started?,
+        started = start(options, backend, checkpoints, environment) => started?,
         name = signals.next() => return Err(format!("stopped by {name} before it was ready").into()),
     };
     let server = server.showing(metrics);
@@ -91,9 +94,12 @@ fn record(environment: &Environment) -> Result<Metrics, Failure> {
 async fn start(
     options: &ServeOptions,
     backend: &dyn Backend,
+    checkpoints: Option<Checkpoints>,
     environment: &Environment,
 ) -> Result<(Server, Arc<App>), Failure> {
-    let app = Arc::new(App::new(backend, environment.clone(), options.event_ttl).await?);
+    let mut app = App::new(backend, environment.clone(), options.event_ttl).await?;
+    app.checkpoints = checkpoints;
+    let app = Arc::new(app);
     bootstrap::run(&app).await?;
     let server = Server::bind(options.server(), Arc::clone(&app)).await;
     let server = server.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;

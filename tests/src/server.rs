@@ -166,13 +166,22 @@ pub fn run_to_end(flags: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<
     Ok(Process::start(serve()?.args(flags))?.output(READY_TIMEOUT)?)
 }
 
-/// The command, without the variables that would set flags.
+/// Runs `watchkeep check` on a directory to its end.
+pub fn check(directory: &Path) -> Result<Output, ServerError> {
+    Ok(Process::start(watchkeep("check")?.arg("--data-dir").arg(directory))?.output(READY_TIMEOUT)?)
+}
+
 fn serve() -> Result<Command, ServerError> {
+    watchkeep("serve")
+}
+
+/// A command of the binary, without the variables that would set flags.
+fn watchkeep(what: &str) -> Result<Command, ServerError> {
     let mut command = Command::new(binary()?);
     for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"WATCHKEEP_")) {
         command.env_remove(name);
     }
-    command.arg("serve");
+    command.arg(what);
     Ok(command)
 }
 

@@ -1,6 +1,7 @@
 //! From a request to a typed call to a response. Knows HTTP, knows no engine.
 
 pub mod accept;
+pub mod checkpoints;
 pub mod discovery;
 pub mod error;
 pub mod exposition;

@@ -34,6 +34,8 @@ pub enum Route {
     Health(HealthRoute),
     /// `/metrics`.
     Metrics,
+    /// `/checkpoints`, to make one.
+    Checkpoints,
     /// `/openapi/v2`.
     OpenApiV2,
     /// `/openapi/v3`: the index of the documents.
@@ -124,6 +126,8 @@ pub fn parse(table: &ResourceTable, method: &Method, uri: &Uri) -> Route {
         [] => read_only(method, Route::Root),
         ["version"] => read_only(method, Route::Version),
         ["metrics"] => read_only(method, Route::Metrics),
+        ["checkpoints"] if method == Method::POST => Route::Checkpoints,
+        ["checkpoints"] => Route::MethodNotAllowed,
         ["openapi", "v2"] => read_only(method, Route::OpenApiV2),
         ["openapi", "v3"] => read_only(method, Route::OpenApiV3Index),
         ["openapi", "v3", rest @ ..] => read_only(method, Route::OpenApiV3(rest.join("/"))),

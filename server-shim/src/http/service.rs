@@ -26,7 +26,7 @@ use super::negotiate::{Negotiated, negotiate_status};
 use super::params::Query;
 use super::response::{self, Body};
 use super::route::{self, ObjectRoute, Route};
-use super::{discovery, exposition, gzip, health, openapi, version};
+use super::{checkpoints, discovery, exposition, gzip, health, openapi, version};
 use crate::app::App;
 use crate::discovery::{Discovery, Half};
 use crate::kinds::table::ResourceTable;
@@ -134,6 +134,10 @@ impl Service {
             Route::Object(route) => super::objects::handle(Arc::clone(&self.app), route, request).await,
             Route::Health(route) => health::answer(&self.app, &route, query),
             Route::Metrics => exposition::answer(&self.metrics),
+            Route::Checkpoints => {
+                let negotiated = negotiate_status(headers, query);
+                checkpoints::answer(&self.app, request.into_body(), &negotiated).await
+            }
             Route::Version => indented(version::document().into()),
             Route::Root => indented(documents().root.json.clone()),
             Route::Api => discovery::half(&documents(), Half::Core, headers, query),

@@ -68,12 +68,18 @@ impl Wire {
     /// Starts a server that keeps objects in memory.
     #[cfg(feature = "memory")]
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// Starts a server that keeps objects in memory, and whose state is adjusted before.
+    #[cfg(feature = "memory")]
+    pub(crate) async fn start_with(adjust: impl FnOnce(&mut App)) -> Self {
         use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
 
         let environment = Environment::system();
         let options = MemoryOptions { first_revision: Some(FIRST_REVISION), ..MemoryOptions::default() };
         let backend = MemoryBackend::new(options, environment.clone());
-        Self::start_from(&backend, environment, Metrics::default()).await
+        Self::start_from(&backend, environment, Metrics::default(), adjust).await
     }
 
     /// Starts a server that keeps objects in this directory, and shows what its store measures.
@@ -86,11 +92,18 @@ impl Wire {
         let (recorder, metrics) = recorder().unwrap();
         let open = || RocksBackend::open(options, environment.clone());
         let backend = metrics::with_local_recorder(&recorder, open).unwrap();
-        Self::start_from(&backend, environment, metrics).await
+        Self::start_from(&backend, environment, metrics, |_| ()).await
     }
 
-    async fn start_from(backend: &dyn Backend, environment: Environment, metrics: Metrics) -> Self {
-        let app = Arc::new(App::new(backend, environment.clone(), Duration::from_hours(1)).await.unwrap());
+    async fn start_from(
+        backend: &dyn Backend,
+        environment: Environment,
+        metrics: Metrics,
+        adjust: impl FnOnce(&mut App),
+    ) -> Self {
+        let mut app = App::new(backend, environment.clone(), Duration::from_hours(1)).await.unwrap();
+        adjust(&mut app);
+        let app = Arc::new(app);
         bootstrap::run(&app).await.unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = ServerOptions { listen, max_connections: 1000, shutdown_grace: Duration::from_secs(1) };
