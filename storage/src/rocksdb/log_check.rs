@@ -135,7 +135,7 @@ struct Judge {
     expected: Option<(u64, u64)>,
     /// The first damage since the last whole record.
     damage: Option<LogDamage>,
-    /// The first of each kind in each file.
+    /// The first of each file.
     suspicions: Vec<LogDamage>,
 }
 
@@ -153,15 +153,21 @@ impl Judge {
                 return;
             }
             let written_over = damage.log < file.number && Some(sequence) == expected;
-            let damage = self.damage.take();
-            self.suspicions.extend(damage.filter(|_| !written_over));
+            let damage = self.damage.take().filter(|_| !written_over);
+            damage.into_iter().for_each(|damage| self.suspect(damage));
         } else if let Some((expected, log)) = self.expected
             && sequence > expected
         {
-            self.suspicions.push(LogDamage { log, ..here(Fault::Missing) });
+            self.suspect(LogDamage { log, ..here(Fault::Missing) });
         }
         self.summary.records += 1;
         self.expected = Some((sequence.saturating_add(count.into()), file.number));
+    }
+
+    fn suspect(&mut self, damage: LogDamage) {
+        if self.suspicions.last().is_none_or(|last| last.log != damage.log) {
+            self.suspicions.push(damage);
+        }
     }
 }
 
