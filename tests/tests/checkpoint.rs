@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use watchkeep_tests::http::send;
 use watchkeep_tests::server::{Server, check};
+use watchkeep_tests::tmpfs::Tmpfs;
 
 const PATH: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -56,6 +57,25 @@ fn a_checkpoint_is_a_store_to_go_on_with() {
     let seen = format!("{PATH}?watch=true&resourceVersion={after}&timeoutSeconds=1");
     let stream = send(server.address(), "GET", &seen, None).unwrap();
     assert!(stream.status == 410 || stream.body.contains("\"code\":410"), "{stream:?}");
+    assert_eq!(server.stop().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_full_place_for_backups_is_told_and_left_empty_and_the_server_goes_on() {
+    let Some(small) = Tmpfs::mount("2m").unwrap() else { return };
+    let folder = TempDir::with_prefix("watchkeep-checkpoint-").unwrap();
+    let server = start(&folder.path().join("data"), small.path());
+    for number in 0..4 {
+        let text: String =
+            (0..600_000_u32).map(|at| char::from(b'a' + (at.wrapping_mul(at + number) % 23) as u8)).collect();
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": number.to_string()}, "data": {"a": text}});
+        assert_eq!(send(server.address(), "POST", PATH, Some(&object)).unwrap().status, 201);
+    }
+    let answer = send(server.address(), "POST", "/checkpoints", Some(&json!({}))).unwrap();
+    assert_eq!(answer.status, 500, "{}", answer.body);
+    assert!(answer.body.contains(small.path().to_str().unwrap()), "{}", answer.body);
+    assert_eq!(fs::read_dir(small.path()).unwrap().count(), 0, "nothing is left");
+    create(&server, "goes-on");
     assert_eq!(server.stop().unwrap().code(), Some(0));
 }
 
