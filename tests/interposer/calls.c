@@ -293,7 +293,7 @@ static int do_sync(long call, int fd)
 	int is_file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 	begin();
 	uint64_t before = records();
-	int fails = is_file && fails_sync();
+	int fails = is_file && fails_sync(fd);
 	int ignored = is_log(fd) && ignores_log_sync();
 	end();
 	if (ignored)

@@ -182,13 +182,17 @@ void give_back(size_t bytes)
 		faults->quota += bytes;
 }
 
-int fails_sync(void)
+static int take_one(volatile uint64_t *count)
 {
-	uint64_t left = faults->failing_syncs;
-	if (left == 0)
+	if (*count == 0)
 		return 0;
-	faults->failing_syncs = left - 1;
+	*count -= 1;
 	return 1;
+}
+
+int fails_sync(int fd)
+{
+	return (is_log(fd) && take_one(&faults->failing_log_syncs)) || take_one(&faults->failing_syncs);
 }
 
 int ignores_log_sync(void)

@@ -33,7 +33,8 @@ enum kind {
 struct faults {
 	uint64_t quota;         /* how many bytes may still be written; all ones: as many as fit */
 	uint64_t failing_syncs; /* how many of the next syncs of files fail with EIO */
-	uint64_t no_log_sync;   /* not zero: a sync of a file whose name ends in ".log" does nothing */
+	uint64_t failing_log_syncs; /* the same, of files whose name ends in ".log" */
+	uint64_t no_log_sync;   /* not zero: a sync of such a file does nothing */
 };
 
 /* The path below the directory, as text in `out`; NULL if the path leads elsewhere. */
@@ -57,8 +58,8 @@ void record(enum kind kind, uint64_t inode, int64_t a, int64_t b, const char *pa
 size_t grant(size_t wanted);
 /* Gives back what was granted and not written. */
 void give_back(size_t bytes);
-/* Whether this sync is to fail. */
-int fails_sync(void);
+/* Whether this sync of a file is to fail. */
+int fails_sync(int fd);
 int ignores_log_sync(void);
 
 #endif

@@ -129,7 +129,7 @@ impl Known {
         }
         let state = state_of(&list)?;
         self.check_state(&state)?;
-        self.check_count(address, &list)?;
+        check_count(address, &list)?;
         let marker = self.mark(address, started)?;
         let history = replay(address, self.base, marker)?;
         self.check_no_hole(&history, started)?;
@@ -174,18 +174,6 @@ impl Known {
         stranger.map_or(Ok(()), |name| Err(format!("nobody has written {name}")))
     }
 
-    /// What is counted with each commit is what is there.
-    fn check_count(&self, address: &str, list: &Json) -> Result<(), String> {
-        let page = get(address, &format!("{PATH}?limit=1"))?;
-        let remaining =
-            page.pointer("/metadata/remainingItemCount").and_then(Json::as_u64).unwrap_or_default();
-        let all = list.pointer("/items").and_then(Json::as_array).map_or(0, Vec::len) as u64;
-        if all > 0 && remaining + 1 != all {
-            return Err(format!("{all} objects, counted as {}", remaining + 1));
-        }
-        Ok(())
-    }
-
     /// Writes the marker; its revision.
     fn mark(&mut self, address: &str, started: u64) -> Result<u64, String> {
         self.counter += 1;
@@ -199,9 +187,8 @@ impl Known {
             return Err(format!("the first write after {started} got {revision}"));
         }
         let name = MARKER.to_owned();
-        let revision = Some(revision);
-        self.remember(Attempt { name, content: counter, acknowledged: true, revision });
-        Ok(revision.unwrap_or_default())
+        self.remember(Attempt { name, content: counter, acknowledged: true, revision: Some(revision) });
+        Ok(revision)
     }
 
     /// Between two starts each revision follows the one before: what survived is a prefix of what was
@@ -279,6 +266,17 @@ impl Known {
     }
 }
 
+/// What is counted with each commit is what is there.
+fn check_count(address: &str, list: &Json) -> Result<(), String> {
+    let page = get(address, &format!("{PATH}?limit=1"))?;
+    let remaining = page.pointer("/metadata/remainingItemCount").and_then(Json::as_u64).unwrap_or_default();
+    let all = list.pointer("/items").and_then(Json::as_array).map_or(0, Vec::len) as u64;
+    if all > 0 && remaining + 1 != all {
+        return Err(format!("{all} objects, counted as {}", remaining + 1));
+    }
+    Ok(())
+}
+
 /// Whether events are the certain ones of the changes, and some of the others, in their order.
 fn matched(changes: &[Change], events: &[&Event]) -> Result<(), String> {
     let mut left = changes.iter();
@@ -327,8 +325,8 @@ fn check_watcher(watcher: &Watcher, history: &[Event]) -> Result<(), String> {
 
 /// A revision that was never issued, or was lost before anybody saw it, cannot be watched from.
 fn check_lost(address: &str, history: &[Event], last_start: u64, started: u64) -> Result<(), String> {
-    let last = history.iter().map(|event| event.revision).rfind(|revision| *revision <= started);
-    let lost = last.unwrap_or_default().max(last_start) + 1;
+    let before = history.iter().map(|event| event.revision).rfind(|revision| *revision <= started);
+    let lost = before.unwrap_or_default().max(last_start) + 1;
     if lost >= started {
         return Ok(());
     }

@@ -4,9 +4,10 @@
 //! follows from its last answers.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -17,6 +18,9 @@ use crate::known::{Event, Known, WATCH, read_event};
 
 /// The objects that are written.
 pub const PATH: &str = "/api/v1/namespaces/default/configmaps";
+
+/// How long a writer waits after a refusal.
+const AFTER_REFUSAL: Duration = Duration::from_millis(20);
 
 /// What the clients do.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,7 @@ impl Watcher {
 pub fn filler(counter: u64, bytes: usize) -> String {
     let mut chance = Chance::new(counter);
     let length = chance.up_to(bytes);
-    let part: String = (0..4).map(|_| format!("{:016x}", chance.draw())).collect();
+    let part = format!("{:016x}{:016x}{:016x}", chance.draw(), chance.draw(), chance.draw());
     let mut text = part.repeat(length / part.len() + 1);
     text.truncate(length);
     text
@@ -117,7 +121,7 @@ pub fn run(
     meanwhile: impl FnOnce(),
 ) -> Result<(), String> {
     let over = AtomicBool::new(false);
-    let written: Vec<_> = thread::scope(|scope| {
+    let written = thread::scope(|scope| {
         let writers: Vec<_> = (0..load.writers)
             .map(|writer| {
                 let contents: Vec<_> = (0..load.objects)
@@ -135,11 +139,11 @@ pub fn run(
             watchers.iter_mut().map(|watcher| scope.spawn(|| watcher.follow(address))).collect();
         meanwhile();
         over.store(true, Ordering::Relaxed);
-        let watched = watching.into_iter().map(|watcher| watcher.join().unwrap());
-        let watched: Vec<Result<Vec<Attempt>, String>> =
-            watched.map(|watched| watched.map(|()| Vec::new())).collect();
-        writers.into_iter().map(|writer| writer.join().unwrap()).chain(watched).collect()
+        let watched: Vec<_> = watching.into_iter().map(joined).collect();
+        let written: Vec<_> = writers.into_iter().map(joined).collect();
+        watched.into_iter().collect::<Result<(), String>>().map(|()| written)
     });
+    let written = written?;
     let newest = known.newest;
     for attempts in written {
         for attempt in attempts? {
@@ -153,6 +157,11 @@ pub fn run(
         known.newest = known.newest.max(watcher.last);
     }
     Ok(())
+}
+
+/// What a client found, who panics here if it did there.
+fn joined<T>(client: ScopedJoinHandle<'_, T>) -> T {
+    client.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 struct Writer<'a> {
@@ -187,7 +196,10 @@ impl Writer<'_> {
                     let revision = if deletes { None } else { Some(revision_of(&object)?) };
                     attempts.push(Attempt { acknowledged: true, revision, ..unknown });
                 }
-                500.. if self.load.refusals => attempts.push(unknown),
+                500.. if self.load.refusals => {
+                    attempts.push(unknown);
+                    pause(AFTER_REFUSAL);
+                }
                 // Nothing was done: what was refused before had been written after all, or had not.
                 404 if self.load.refusals => *content = None,
                 409 if self.load.refusals => *content = Some(0),

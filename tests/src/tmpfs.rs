@@ -48,7 +48,7 @@ impl Tmpfs {
             }
         };
         let root = PathBuf::from(format!("/proc/{}/root", holder.id()));
-        let path = root.join(folder.path().strip_prefix("/").unwrap_or(folder.path()));
+        let path = root.join(folder.path().strip_prefix("/").unwrap_or_else(|_| folder.path()));
         Ok(Some(Self { holder, path, folder }))
     }
 

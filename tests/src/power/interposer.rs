@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -21,12 +22,31 @@ const COMPILE_TIMEOUT: Duration = Duration::from_mins(2);
 /// The place of each fault in the file of faults, as `tests/interposer/journal.h` draws it.
 const QUOTA: u64 = 0;
 const FAILING_SYNCS: u64 = 8;
-const NO_LOG_SYNC: u64 = 16;
+const FAILING_LOG_SYNCS: u64 = 16;
+const NO_LOG_SYNC: u64 = 24;
 
-/// The compiled library.
-#[derive(Debug)]
+/// Which syncs are to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syncs {
+    /// Of any file.
+    All,
+    /// Of the write-ahead log.
+    Log,
+}
+
+impl Syncs {
+    fn place(self) -> u64 {
+        match self {
+            Self::All => FAILING_SYNCS,
+            Self::Log => FAILING_LOG_SYNCS,
+        }
+    }
+}
+
+/// The compiled library. It is there as long as anybody has it.
+#[derive(Clone, Debug)]
 pub struct Interposer {
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Interposer {
@@ -35,7 +55,7 @@ impl Interposer {
     /// # Errors
     /// When there is no C compiler, or it refuses.
     pub fn build() -> Result<Self, ServerError> {
-        let interposer = Self { folder: TempDir::with_prefix("watchkeep-interposer-")? };
+        let interposer = Self { folder: Arc::new(TempDir::with_prefix("watchkeep-interposer-")?) };
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("interposer");
         let mut command = Command::new("cc");
         command.args(["-shared", "-fPIC", "-O2", "-o"]).arg(interposer.library());
@@ -55,7 +75,7 @@ impl Interposer {
 /// A directory whose changes are recorded, and a store in it.
 #[derive(Debug)]
 pub struct Interposed {
-    library: PathBuf,
+    interposer: Interposer,
     before: Image,
     /// Holds the directory, the journals and the faults.
     folder: TempDir,
@@ -75,14 +95,19 @@ impl Interposed {
         fs::create_dir(&directory)?;
         image.write(&directory)?;
         let path = folder.path().join("faults");
-        fs::write(&path, [u64::MAX.to_ne_bytes(), [0; 8], [0; 8]].concat())?;
-        let faults = File::options().write(true).open(path)?;
-        Ok(Self { library: interposer.library(), before: image, folder, faults, starts: 0 })
+        fs::write(&path, [u64::MAX.to_ne_bytes(), [0; 8], [0; 8], [0; 8]].concat())?;
+        let faults = File::options().read(true).write(true).open(path)?;
+        Ok(Self { interposer: interposer.clone(), before: image, folder, faults, starts: 0 })
+    }
+
+    /// The directory whose changes are recorded.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
     }
 
     /// The directory of the store: below the recorded one, so that its own name is recorded too.
     pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("disk/data")
+        self.path().join("data")
     }
 
     /// Starts a server on the store and waits until it is ready. To be called once after each end of one.
@@ -95,15 +120,18 @@ impl Interposed {
         let mut all = vec!["--backend".into(), "rocksdb".into(), "--data-dir".into()];
         all.push(self.data_dir().into_os_string());
         all.extend(flags.iter().map(Into::into));
-        Server::start_in(&environment, all)
+        let server = Server::start_in(&environment, all)?;
+        // The dynamic linker goes on without a library that it cannot load.
+        fs::metadata(self.journal_path(self.starts))?;
+        Ok(server)
     }
 
     /// What has the dynamic linker load the interposer, and tells it what to record where.
     fn environment(&self) -> Environment {
         let path = |name: &str| self.folder.path().join(name).into_os_string();
         vec![
-            ("LD_PRELOAD", self.library.clone().into_os_string()),
-            ("INTERPOSER_DIRECTORY", path("disk")),
+            ("LD_PRELOAD", self.interposer.library().into_os_string()),
+            ("INTERPOSER_DIRECTORY", self.path().into_os_string()),
             ("INTERPOSER_JOURNAL", self.journal_path(self.starts).into_os_string()),
             ("INTERPOSER_FAULTS", path("faults")),
         ]
@@ -113,12 +141,12 @@ impl Interposed {
         self.folder.path().join(format!("journal-{start}"))
     }
 
-    /// What the servers have changed, in order, each in a journal of its own.
+    /// What the server of the last start has changed, in order.
     ///
     /// # Errors
-    /// When one is missing, or makes no sense.
-    pub fn journals(&self) -> io::Result<Vec<Vec<Record>>> {
-        (1..=self.starts).map(|start| journal::read(&self.journal_path(start))).collect()
+    /// When there is no journal, or it makes no sense.
+    pub fn journal(&self) -> io::Result<Vec<Record>> {
+        journal::read(&self.journal_path(self.starts))
     }
 
     /// What the directory held before the first start.
@@ -133,10 +161,11 @@ impl Interposed {
     /// record of it, so one change may be missing; a rename is seen at two paths.
     pub fn disk(&self, seed: u64) -> Result<Disk, String> {
         let mut disk = Disk::new(&self.before, seed);
-        for records in self.journals().map_err(|error| error.to_string())? {
+        for start in 1..=self.starts {
+            let records = journal::read(&self.journal_path(start)).map_err(|error| error.to_string())?;
             disk.replay(&records)?;
         }
-        let lies = Image::read(&self.folder.path().join("disk")).map_err(|error| error.to_string())?;
+        let lies = Image::read(&self.path()).map_err(|error| error.to_string())?;
         match disk.live().differences(&lies) {
             wrong if wrong.len() > 2 => Err(format!("the journal tells something else of {wrong:?}")),
             _ => Ok(disk),
@@ -151,12 +180,22 @@ impl Interposed {
         self.faults.write_all_at(&bytes.unwrap_or(u64::MAX).to_ne_bytes(), QUOTA)
     }
 
-    /// Has the next syncs of files fail.
+    /// Has the next sync of a file fail: of any, or of the write-ahead log.
     ///
     /// # Errors
     /// Those of writing the file of faults.
-    pub fn fail_syncs(&self, count: u64) -> io::Result<()> {
-        self.faults.write_all_at(&count.to_ne_bytes(), FAILING_SYNCS)
+    pub fn fail_next_sync(&self, of: Syncs) -> io::Result<()> {
+        self.faults.write_all_at(&1_u64.to_ne_bytes(), of.place())
+    }
+
+    /// Whether that has happened.
+    ///
+    /// # Errors
+    /// Those of reading the file of faults.
+    pub fn sync_has_failed(&self, of: Syncs) -> io::Result<bool> {
+        let mut count = [0; 8];
+        self.faults.read_exact_at(&mut count, of.place())?;
+        Ok(count == [0; 8])
     }
 
     /// Has syncs of the write-ahead log do nothing: a store that does not sync.

@@ -10,3 +10,12 @@ pub mod image;
 pub mod interposer;
 pub mod journal;
 mod outcome;
+
+/// Whether the bytes of a file of the engine arrive in order, so that only the end of them may be missing.
+///
+/// That is asked of its list of its own files alone. The list may be torn at any byte; but the engine does
+/// not open a store whose list has a hole before its end, which takes a disk that tears a page, on a file
+/// system that has made the file longer before it wrote the page.
+pub fn arrives_in_order(name: &str) -> bool {
+    name.starts_with("MANIFEST-")
+}

@@ -9,8 +9,9 @@ use super::disk::{Apply, Change, Disk, Node, durable_image};
 use super::image::Image;
 use crate::chance::Chance;
 
-/// What a disk writes as a whole, in bytes: a sector, or a page of the system.
-const BLOCKS: [usize; 2] = [512, 4096];
+/// What a disk writes as a whole: a sector, or a page of the system.
+const SECTOR_BYTES: usize = 512;
+const PAGE_BYTES: usize = 4096;
 
 /// How much of what was not synced arrives.
 #[derive(Clone, Copy)]
@@ -68,14 +69,18 @@ fn lose_bytes(
 ) {
     let before = file.len();
     let mut whole = file.clone();
-    changes.iter().for_each(|change| change.apply(&mut whole));
+    for change in &changes {
+        change.apply(&mut whole);
+    }
     if matches!(arrives, Arrives::Some) && !in_order && chance.one_in(2) {
         drop_blocks(file, &changes, chance);
     } else {
         let arriving = count(changes.len(), arrives, chance);
         let torn = matches!(arrives, Arrives::Some) && arriving < changes.len();
         let next = torn.then(|| changes.swap_remove(arriving));
-        changes.iter().take(arriving).for_each(|change| change.apply(file));
+        for change in changes.iter().take(arriving) {
+            change.apply(file);
+        }
         if let Some(Change::Write { offset, mut bytes }) = next {
             bytes.truncate(chance.up_to(bytes.len()));
             Change::Write { offset, bytes }.apply(file);
@@ -93,7 +98,7 @@ fn lose_bytes(
 
 /// Applies some blocks of some changes. Cutting is a change of the size and waits for no block.
 fn drop_blocks(file: &mut Vec<u8>, changes: &[Change], chance: &mut Chance) {
-    let block = BLOCKS[chance.up_to(BLOCKS.len() - 1)];
+    let block = if chance.one_in(2) { SECTOR_BYTES } else { PAGE_BYTES };
     let one_in = 2 + chance.up_to(6);
     let mostly_arrives = chance.one_in(2);
     for change in changes {
