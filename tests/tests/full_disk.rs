@@ -16,7 +16,8 @@ use watchkeep_tests::load::{self, Attempt, Load, PATH, pause, put, revision_of};
 use watchkeep_tests::power::arrives_in_order;
 use watchkeep_tests::power::image::Image;
 use watchkeep_tests::power::interposer::{Interposed, Interposer, Syncs};
-use watchkeep_tests::server::Server;
+use watchkeep_tests::process::ProcessError;
+use watchkeep_tests::server::{Server, ServerError};
 use watchkeep_tests::tmpfs::Tmpfs;
 
 const LOAD: Load = Load { writers: 3, objects: 4, bytes: 20_000, deletes: false, refusals: true };
@@ -218,6 +219,39 @@ fn a_full_disk_refuses_writes_until_there_is_room_and_loses_nothing() {
 #[test]
 fn a_disk_that_is_full_in_the_middle_of_a_write_loses_nothing() {
     fill_and_free(Disk::interposed());
+}
+
+#[test]
+fn a_start_on_a_full_disk_says_so_and_the_next_one_finds_everything() {
+    let mut chance = Chance::from_environment();
+    let mut directory = Interposed::new(&Interposer::build().unwrap(), Image::default()).unwrap();
+    let server = directory.start(&FLAGS).unwrap();
+    let mut known = Known::begin(server.address()).unwrap();
+    let mut watchers = vec![known.watcher()];
+    let address = server.address().to_owned();
+    let worked = load::run(&address, &mut known, &mut watchers, LOAD, || {
+        pause(Duration::from_millis(400));
+        server.kill().unwrap();
+    });
+    worked.unwrap();
+    let mut refused = 0;
+    for bytes in [0, 10, 100, 1000, 10_000, 100_000] {
+        directory.set_quota(Some(bytes)).unwrap();
+        match directory.start(&FLAGS) {
+            // It serves what it has; that it takes writes again once it can is another test's.
+            Ok(server) => drop(server.kill().unwrap()),
+            Err(ServerError::Process(ProcessError::Ended { stderr, .. })) => {
+                let last = stderr.lines().last().unwrap_or_default();
+                assert!(last.starts_with("error: ") && last.contains("No space left on device"), "{stderr}");
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(refused > 0, "the disk was not full");
+    directory.set_quota(None).unwrap();
+    let server = directory.start(&FLAGS).unwrap();
+    known.check(server.address(), &watchers, &mut chance).unwrap();
 }
 
 /// Has syncs fail under clients, then loses power: what a failed sync left behind may never arrive.
