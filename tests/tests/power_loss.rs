@@ -85,7 +85,8 @@ impl Losses {
         Ok((directory, server))
     }
 
-    /// Has the clients at work for a while, and ends the server under them.
+    /// Has the clients at work for a while, and ends the server under them: mostly in the middle of
+    /// something, and at times as it ends by itself, which may leave no more to chance than a kill.
     fn work(
         &mut self,
         directory: &Interposed,
@@ -98,9 +99,14 @@ impl Losses {
         let during = Duration::from_millis(self.chance.up_to(longest) as u64);
         let address = server.address().to_owned();
         let before = directory.journal().unwrap().len();
+        let politely = self.chance.one_in(6);
         load::run(&address, known, watchers, self.load, || {
             pause(during);
-            server.kill().unwrap();
+            if politely {
+                assert_eq!(server.stop().unwrap().code(), Some(0));
+            } else {
+                server.kill().unwrap();
+            }
         })?;
         self.seen.count(directory.journal().unwrap().split_off(before));
         Ok(())
