@@ -29,6 +29,7 @@ pub struct Cli {
 
 /// What the binary does.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the process")]
 pub enum Command {
     /// Serve the Kubernetes API until SIGTERM or SIGINT.
     Serve(ServeOptions),

@@ -154,7 +154,9 @@ impl Judge {
             }
             let written_over = damage.log < file.number && Some(sequence) == expected;
             let damage = self.damage.take().filter(|_| !written_over);
-            damage.into_iter().for_each(|damage| self.suspect(damage));
+            if let Some(damage) = damage {
+                self.suspect(damage);
+            }
         } else if let Some((expected, log)) = self.expected
             && sequence > expected
         {
@@ -323,7 +325,9 @@ mod tests {
     /// The damage in a folder whose log files have these numbers and bytes.
     fn damage(files: &[(u64, &[u8])], oldest_needed: Option<u64>) -> Option<(u64, u64, Fault)> {
         let folder = TempDir::with_prefix("watchkeep-log-").unwrap();
-        files.iter().for_each(|(number, bytes)| write(folder.path(), *number, bytes));
+        for (number, bytes) in files {
+            write(folder.path(), *number, bytes);
+        }
         let (_, damage) = check(folder.path(), || oldest_needed).unwrap();
         damage.map(|damage| (damage.log, damage.offset, damage.fault))
     }

@@ -232,9 +232,16 @@ fn log(level: LogLevel, line: &str) {
     }
 }
 
+/// How much is read at a time. Larger blocks make lists cheaper, and reads of single objects that are not
+/// cached dearer.
+const BLOCK_BYTES: usize = 16 << 10;
+/// The part of a write buffer that tells which keys are in it.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
+
 /// The options of the engine, and its column families.
 fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescriptor>) {
     let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_size(BLOCK_BYTES);
     blocks.set_block_cache(&Cache::new_lru_cache(options.block_cache_bytes));
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
@@ -247,6 +254,9 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
     });
     family.set_level_compaction_dynamic_level_bytes(true);
     family.set_write_buffer_size(options.write_buffer_bytes / 2);
+    // Most keys that the writer looks up are in files: without this each of them is searched for in memory.
+    family.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+    family.set_memtable_whole_key_filtering(true);
 
     let mut general = family.clone();
     general.create_if_missing(true);
