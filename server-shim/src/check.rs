@@ -10,8 +10,6 @@ use crate::Failure;
 /// with exit code 1.
 #[cfg(feature = "rocksdb")]
 pub(crate) fn run(options: &CheckOptions) -> Result<ExitCode, Failure> {
-    use std::io::Write as _;
-
     let report = watchkeep_storage::rocksdb::check(&options.data_dir)?;
     crate::announce(&report.to_string())?;
     Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -5,6 +5,7 @@
 mod disk;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rocksdb::{ColumnFamily, DB};
@@ -37,8 +38,7 @@ impl Sample {
         let big = put(&pods, "big", 100_000).await;
         let expiring = write(&pods, "expiring", Some(10), Some(Duration::from_hours(1))).await.revision;
         let gone = [put(&pods, "gone", 10).await, write(&pods, "gone", None, None).await.revision];
-        let others =
-            backend.resource(ResourcePrefix::new("/others").unwrap(), Default::default()).await.unwrap();
+        let others = backend.resource(ResourcePrefix::new("/others").unwrap(), Arc::default()).await.unwrap();
         put(&others, "x", 10).await;
         drop((pods, others));
         backend.close().await.unwrap();
@@ -155,6 +155,7 @@ type Case = (
     &'static str,
 );
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn cases() -> Vec<Case> {
     fn case(
         name: &'static str,
@@ -265,7 +266,7 @@ fn cases() -> Vec<Case> {
             "which made no object",
             |s, db| {
                 change(db, "history", &at(s.a[2]), |value| {
-                    value[..8].copy_from_slice(&s.gone[0].get().to_be_bytes())
+                    value[..8].copy_from_slice(&s.gone[0].get().to_be_bytes());
                 });
             },
         ),
@@ -314,7 +315,7 @@ fn cases() -> Vec<Case> {
             "this event is newer",
             |s, db| {
                 change(db, "latest", &latest("a"), |value| {
-                    value[..8].copy_from_slice(&s.a[0].get().to_be_bytes())
+                    value[..8].copy_from_slice(&s.a[0].get().to_be_bytes());
                 });
             },
         ),
@@ -339,7 +340,7 @@ fn cases() -> Vec<Case> {
             },
         ),
         case("a cut deadline", None, none, "cut off", |_, db| {
-            db.put_cf(cf(db, "deadlines"), "x", "ns/a").unwrap()
+            db.put_cf(cf(db, "deadlines"), "x", "ns/a").unwrap();
         }),
         case("other counts", Some("/pods/"), none, "meta counts 5 objects, and there are 4", |_, db| {
             change(db, "meta", b"counters\0\0\0\0", |value| value[7] += 1);
@@ -354,7 +355,7 @@ fn cases() -> Vec<Case> {
             "history begins after",
             |s, db| {
                 change(db, "meta", b"counters\0\0\0\0", |value| {
-                    value[32..].copy_from_slice(&s.a[0].get().to_be_bytes())
+                    value[32..].copy_from_slice(&s.a[0].get().to_be_bytes());
                 });
             },
         ),
@@ -474,7 +475,7 @@ async fn a_damaged_log_is_told_by_its_name() {
     let image = killed(directory.path());
     let logs = engine_files(image.path(), "log");
     let log = logs.last().unwrap();
-    flip(log, std::fs::metadata(log).unwrap().len() as usize / 2);
+    flip(log, std::fs::read(log).unwrap().len() / 2);
     let report = look(image.path());
     assert_eq!(report.problems.len(), 1, "{report}");
     assert_eq!(report.problems[0].file.as_ref(), Some(log));

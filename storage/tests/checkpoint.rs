@@ -38,9 +38,10 @@ async fn a_checkpoint_under_writes_holds_a_beginning_of_them_with_all_that_was_a
     let (backend, pods) = open(directory.path()).await;
     let (over, acknowledged) =
         (Arc::new(AtomicBool::new(false)), Arc::new(parking_lot::Mutex::new(Vec::new())));
-    let writer = {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    {
         let (pods, over, acknowledged) = (Arc::clone(&pods), Arc::clone(&over), Arc::clone(&acknowledged));
-        tokio::spawn(async move {
+        Environment::system().spawn(async move {
             for at in 0.. {
                 if over.load(Ordering::Relaxed) {
                     break;
@@ -48,8 +49,9 @@ async fn a_checkpoint_under_writes_holds_a_beginning_of_them_with_all_that_was_a
                 let revision = put(&pods, &format!("a-{at:05}"), at * 997 % 9000).await;
                 acknowledged.lock().push(revision);
             }
-        })
-    };
+            ended.send(()).unwrap();
+        });
+    }
     for number in 0..5 {
         let before = loop {
             let so_far = acknowledged.lock().clone();
@@ -78,7 +80,7 @@ async fn a_checkpoint_under_writes_holds_a_beginning_of_them_with_all_that_was_a
         assert!(report.is_well(), "{report}");
     }
     over.store(true, Ordering::Relaxed);
-    writer.await.unwrap();
+    end.await.unwrap();
     let all = acknowledged.lock().clone();
     let found = list(&pods, ReadAt::Latest).await.unwrap();
     assert_eq!(found.len(), all.len(), "the original is untouched");

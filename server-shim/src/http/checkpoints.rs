@@ -98,7 +98,7 @@ where
     let _ = Limited::new(body, BODY_BYTES_MAX).collect().await;
     let Some(checkpoints) = &app.checkpoints else {
         let message =
-            "this server makes no checkpoints: start it with --backend rocksdb and --checkpoint-dir";
+            "this server makes no checkpoints: start it with --checkpoint-dir and --backend rocksdb";
         return response::error(&ApiError::new(404, "NotFound", message), negotiated);
     };
     match checkpoints.make(&app.environment).await {
