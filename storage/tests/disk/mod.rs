@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,15 +80,26 @@ pub(crate) async fn list(pods: &Arc<dyn Interface>, at: ReadAt) -> Result<Vec<Ar
 
 /// All files below a directory, with what is in them.
 pub(crate) fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.insert(entry.path(), fs::read(entry.path()).unwrap());
+    // The engine of an open store may remove a file that it needs no more: then they are read again.
+    loop {
+        match try_files(directory) {
+            Ok(files) => return files,
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}"),
         }
     }
-    found
+}
+
+fn try_files(directory: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.extend(try_files(&entry.path())?);
+        } else {
+            found.insert(entry.path(), fs::read(entry.path())?);
+        }
+    }
+    Ok(found)
 }
 
 /// What a process that is killed leaves: a copy of the files, made without a word to the store.
