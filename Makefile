@@ -27,7 +27,7 @@ RUN_CARGO := cargo
 RUN_FLAGS :=
 else
 RUN_CARGO := scripts/with-rocksdb.sh cargo
-RUN_FLAGS := --features rocksdb
+RUN_FLAGS := --features rocksdb,jemalloc
 endif
 
 # `make soak` and `make fuzz`

@@ -20,6 +20,10 @@ use watchkeep_storage::{Backend, Environment};
 /// Why the server cannot run; one line.
 type Failure = Box<dyn std::error::Error>;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(options) => run(&options).map(|()| ExitCode::SUCCESS),

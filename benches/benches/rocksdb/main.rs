@@ -27,6 +27,10 @@ use clap::Parser;
 
 use crate::report::{Report, say};
 
+/// As in the server of `make run`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Measures the RocksDB backend through the trait.
 #[derive(Debug, Parser)]
 struct Args {
