@@ -234,3 +234,39 @@ async fn what_is_no_store_of_this_format_is_refused_and_left_alone() {
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was changed");
     }
 }
+
+#[tokio::test]
+async fn a_store_that_has_lost_its_engine_is_refused_and_not_made_anew() {
+    let directory = folder();
+    let (backend, pods) = open(RocksOptions::new(directory.path())).await;
+    put(&pods, "a", "node").await;
+    backend.close().await.unwrap();
+    for lost in ["db/CURRENT", "db"] {
+        let image = killed(directory.path());
+        let path = image.path().join(lost);
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap()
+        } else {
+            fs::remove_file(path).unwrap()
+        }
+        let refused = RocksBackend::open(RocksOptions::new(image.path()), Environment::system());
+        let line = refused.err().unwrap().to_string();
+        assert!(line.contains(image.path().to_str().unwrap()) && !line.contains('\n'), "{line}");
+        assert!(!image.path().join("db/CURRENT").exists(), "nothing was made in its place");
+    }
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_cut_off_is_finished_by_the_next() {
+    let directory = folder();
+    fs::create_dir(directory.path().join("db")).unwrap();
+    fs::write(directory.path().join("db/000004.log"), "").unwrap();
+    let refused = RocksBackend::open(RocksOptions::new(directory.path()), Environment::system());
+    assert!(matches!(refused.err(), Some(OpenError::NotAStore(_))), "somebody else's");
+    fs::write(directory.path().join("format.new"), "").unwrap();
+    let (backend, pods) = open(RocksOptions::new(directory.path())).await;
+    put(&pods, "a", "node").await;
+    backend.close().await.unwrap();
+    let (_backend, pods) = open(RocksOptions::new(directory.path())).await;
+    assert_eq!(read(&pods, ReadAt::Latest).await.unwrap().len(), 1);
+}

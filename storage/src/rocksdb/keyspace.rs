@@ -27,10 +27,8 @@ use ::rocksdb::{ColumnFamily, DB};
 use crate::error::Error;
 use crate::revision::Revision;
 
-/// The version of the layout of keys and values.
-///
-/// Zero: it is not frozen, and a store of it may not be readable by a later build.
-pub(super) const FORMAT: u32 = 0;
+/// The version of the layout of keys and values. Every later build opens the stores of `tests/golden`.
+pub(super) const FORMAT: u32 = 1;
 
 /// The latest state of each key.
 pub(super) const LATEST: &str = "latest";

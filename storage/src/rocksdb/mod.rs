@@ -28,9 +28,8 @@
 //! is open a pin (`state`) keeps the history that it has to undo.
 //!
 //! What is published lives in `state` under one lock, and can all be had from the disk again. The byte
-//! layout is drawn in `keyspace` (keys) and `codec` (values). **It is format version 0 and not frozen**: it
-//! becomes version 1, which every later build opens, when a benchmark has shown what it costs after a
-//! million updates. Until then a store of one build may be refused by the next.
+//! layout is drawn in `keyspace` (keys) and `codec` (values). It is format version 1, which every later
+//! build opens: stores that were written by earlier ones lie in `tests/golden`.
 //!
 //! # What durable means here
 //! An acknowledged write survives the death of the process and of the machine, as far as the disk keeps

@@ -92,23 +92,55 @@ pub(super) struct Opened {
 /// Opens the store of a directory, or makes it.
 pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<Opened, OpenError> {
     let directory = &options.directory;
-    check_directory(directory)?;
+    let is_new = is_new(directory)?;
     let lock = DirectoryLock::take(directory)?;
-    keep_names(directory).map_err(|error| OpenError::Directory { directory: directory.clone(), error })?;
-    let db = engine(options)?;
+    let unusable = |error| OpenError::Directory { directory: directory.clone(), error };
+    if is_new {
+        begin_format(directory).map_err(unusable)?;
+        clear(&engine_path(options)).map_err(unusable)?;
+    }
+    keep_names(directory).map_err(unusable)?;
+    let db = if is_new { new_engine(options)? } else { engine(options)? };
     let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
     let checkpoint = directory.join(CHECKPOINT_FILE);
-    let is_checkpoint = checkpoint.exists();
-    let opened = recover(db, lock, is_checkpoint, options, environment).map_err(failed)?;
-    if is_checkpoint {
-        // It is a store of its own from here on, with revisions that are durably above the original's.
-        let removed = fs::remove_file(checkpoint).and_then(|()| fs::File::open(directory)?.sync_all());
-        removed.map_err(|error| OpenError::Directory { directory: directory.clone(), error })?;
+    let origin = match (is_new, checkpoint.exists()) {
+        (true, _) => Origin::New,
+        (false, true) => Origin::Checkpoint,
+        (false, false) => Origin::Store,
+    };
+    let opened = recover(db, lock, origin, options, environment).map_err(failed)?;
+    match origin {
+        Origin::New => finish_format(directory).map_err(unusable)?,
+        Origin::Checkpoint => {
+            // It is a store of its own from here on, with revisions that are durably above the original's.
+            let removed = fs::remove_file(checkpoint).and_then(|()| sync_directory(directory));
+            removed.map_err(unusable)?;
+        }
+        Origin::Store => {}
     }
     Ok(opened)
 }
 
-/// Opens the engine of a directory that was checked.
+/// What a directory held when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Nothing.
+    New,
+    /// The copy of a store that goes on elsewhere.
+    Checkpoint,
+    Store,
+}
+
+/// Makes the engine of a new store.
+fn new_engine(options: &RocksOptions) -> Result<DB, OpenError> {
+    let (mut general, families) = engine_options(options);
+    general.create_if_missing(true);
+    general.create_missing_column_families(true);
+    let db = DB::open_cf_descriptors(&general, engine_path(options), families);
+    db.map_err(|error| refused(&options.directory, error))
+}
+
+/// Opens the engine of a store.
 pub(super) fn engine(options: &RocksOptions) -> Result<DB, OpenError> {
     check_log(options)?;
     let (general, families) = engine_options(options);
@@ -116,11 +148,9 @@ pub(super) fn engine(options: &RocksOptions) -> Result<DB, OpenError> {
     db.map_err(|error| refused(&options.directory, error))
 }
 
-/// Opens the engine of a directory that was checked, and changes nothing.
+/// Opens the engine of a store, and changes nothing.
 pub(super) fn read_only_engine(options: &RocksOptions) -> Result<DB, OpenError> {
-    let (mut general, families) = engine_options(options);
-    general.create_if_missing(false);
-    general.create_missing_column_families(false);
+    let (general, families) = engine_options(options);
     let db = DB::open_cf_descriptors_read_only(&general, engine_path(options), families, false);
     db.map_err(|error| refused(&options.directory, error))
 }
@@ -154,19 +184,21 @@ fn refused(directory: &Path, error: ::rocksdb::Error) -> OpenError {
     OpenError::Engine { directory, reason }
 }
 
-/// Checks the format of a directory, and makes the directory if there is none.
-fn check_directory(directory: &Path) -> Result<(), OpenError> {
+/// Whether there is no store in a directory yet; makes the directory if there is none.
+///
+/// # Errors
+/// There is something else, or a store that this build cannot read.
+fn is_new(directory: &Path) -> Result<bool, OpenError> {
     if has_known_format(directory)? {
-        return Ok(());
+        return Ok(false);
     }
     let failed = |error| OpenError::Directory { directory: directory.to_owned(), error };
     make_directory(directory).map_err(failed)?;
-    let foreign = fs::read_dir(directory).map_err(failed)?.flatten();
-    // Half of a format file is what a crash in the next lines leaves.
-    if foreign.map(|entry| entry.file_name()).any(|name| name != NEW_FORMAT_FILE) {
-        return Err(OpenError::NotAStore(directory.to_owned()));
-    }
-    write_format(directory).map_err(failed)
+    let is_begun = directory.join(NEW_FORMAT_FILE).exists();
+    let mut names = fs::read_dir(directory).map_err(failed)?.flatten().map(|entry| entry.file_name());
+    // A first start that was cut off leaves these.
+    let is_ours = |name| is_begun && (name == NEW_FORMAT_FILE || name == ENGINE_DIRECTORY);
+    if names.all(is_ours) { Ok(true) } else { Err(OpenError::NotAStore(directory.to_owned())) }
 }
 
 /// Whether a directory holds a store; an error if this build cannot read it.
@@ -184,14 +216,34 @@ pub(super) fn has_known_format(directory: &Path) -> Result<bool, OpenError> {
 
 const NEW_FORMAT_FILE: &str = "format.new";
 
-/// Whole and durable, or not at all.
-pub(super) fn write_format(directory: &Path) -> std::io::Result<()> {
-    let new = directory.join(NEW_FORMAT_FILE);
-    let mut file = fs::File::create(&new)?;
+/// Notes that a store is being made. Nothing is in it before [`finish_format`]: so what is found without
+/// the format, but with this note, is what a first start has left that was cut off, and what is found
+/// with the format and without an engine has lost it.
+fn begin_format(directory: &Path) -> std::io::Result<()> {
+    let mut file = fs::File::create(directory.join(NEW_FORMAT_FILE))?;
     writeln!(file, "{FORMAT}")?;
     file.sync_all()?;
-    fs::rename(&new, directory.join(FORMAT_FILE))?;
     sync_directory(directory)
+}
+
+/// Removes what a first start has left that was cut off: it has acknowledged nothing.
+fn clear(engine: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(engine) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Notes that the store is made.
+fn finish_format(directory: &Path) -> std::io::Result<()> {
+    fs::rename(directory.join(NEW_FORMAT_FILE), directory.join(FORMAT_FILE))?;
+    sync_directory(directory)
+}
+
+/// Writes the format of a store that was made elsewhere, whole and durable.
+pub(super) fn write_format(directory: &Path) -> std::io::Result<()> {
+    begin_format(directory)?;
+    finish_format(directory)
 }
 
 /// Makes a directory, and those above it that are missing, each with a name that a loss of power leaves.
@@ -259,8 +311,6 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
     family.set_memtable_whole_key_filtering(true);
 
     let mut general = family.clone();
-    general.create_if_missing(true);
-    general.create_missing_column_families(true);
     general.set_db_write_buffer_size(options.write_buffer_bytes);
     general.set_max_total_wal_size(4 * options.write_buffer_bytes as u64);
     general.set_max_background_jobs(2);
@@ -352,7 +402,7 @@ pub(super) fn read(db: &DB) -> Result<Found, Error> {
 fn recover(
     db: DB,
     lock: DirectoryLock,
-    is_checkpoint: bool,
+    origin: Origin,
     options: &RocksOptions,
     environment: &Environment,
 ) -> Result<Opened, Error> {
@@ -363,7 +413,11 @@ fn recover(
     let mut batch = WriteBatch::default();
     let meta = family(&db, META)?;
     let micros = u64::try_from(environment.unix_time().as_micros()).unwrap_or(u64::MAX);
-    let (revision, reserved) = match (found.reserved, found.closed.filter(|_| !is_checkpoint)) {
+    let (revision, reserved) = match (found.reserved, found.closed.filter(|_| origin == Origin::Store)) {
+        (None, _) if origin != Origin::New => {
+            let reason = "its meta data are gone: restore a checkpoint".to_owned();
+            return Err(Error::Internal { reason });
+        }
         (None, _) => {
             let first = Revision::new(options.first_revision.map_or(micros, Revision::get).max(1));
             // Revisions below are another store's: they cannot be read.
@@ -377,7 +431,7 @@ fn recover(
         }
         (Some(reserved), None) => {
             let mut resumed = reserved.next();
-            if is_checkpoint {
+            if origin == Origin::Checkpoint {
                 // The original goes on. It began at the Unix time in microseconds and commits less often
                 // than once in one, so it is below that still.
                 resumed = resumed.max(Revision::new(micros));
@@ -386,7 +440,7 @@ fn recover(
             found.gaps.push((last, resumed));
             batch.put_cf(meta, meta_at(META_GAP, resumed), codec::numbers(&[last.get()]));
             tracing::info!(
-                %last, revision = %resumed, is_checkpoint,
+                %last, revision = %resumed, ?origin,
                 "the store was not closed: revisions go on after a gap"
             );
             (resumed, Revision::new(resumed.get() + BLOCK_REVISIONS))

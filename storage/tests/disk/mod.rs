@@ -105,12 +105,17 @@ fn try_files(directory: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
 /// What a process that is killed leaves: a copy of the files, made without a word to the store.
 pub(crate) fn killed(directory: &Path) -> TempDir {
     let image = folder();
-    for (path, bytes) in files(directory) {
-        let target = image.path().join(path.strip_prefix(directory).unwrap());
+    copy(directory, image.path());
+    image
+}
+
+/// Copies a directory.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in files(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::write(target, bytes).unwrap();
     }
-    image
 }
 
 /// The files of the engine with this extension, in order.
