@@ -1,7 +1,7 @@
 //! Stores that were written when their format was frozen: every later build opens them, and finds what was
 //! written then. `WATCHKEEP_WRITE_GOLDEN=DIR` has a build write such a store, for a new format.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod disk;
 

@@ -245,9 +245,9 @@ async fn a_store_that_has_lost_its_engine_is_refused_and_not_made_anew() {
         let image = killed(directory.path());
         let path = image.path().join(lost);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
         let refused = RocksBackend::open(RocksOptions::new(image.path()), Environment::system());
         let line = refused.err().unwrap().to_string();
@@ -269,4 +269,30 @@ async fn a_first_start_that_was_cut_off_is_finished_by_the_next() {
     backend.close().await.unwrap();
     let (_backend, pods) = open(RocksOptions::new(directory.path())).await;
     assert_eq!(read(&pods, ReadAt::Latest).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn pages_of_one_list_count_what_follows_once_and_rightly() {
+    let directory = folder();
+    let (_backend, pods) = open(RocksOptions::new(directory.path())).await;
+    for at in 0..10 {
+        put(&pods, &format!("a-{at}"), "node").await;
+    }
+    let scope = pods.prefix().under(None).unwrap();
+    let (mut at, mut start, mut counts) = (ReadAt::Latest, None, Vec::new());
+    loop {
+        let limit = std::num::NonZeroUsize::new(3);
+        let predicate = Predicate::everything();
+        let page =
+            pods.list(ListRequest { scope: scope.clone(), at, start, limit, predicate }).await.unwrap();
+        at = ReadAt::Exact(page.revision);
+        // What is written meanwhile is not counted, wherever it stands.
+        put(&pods, &format!("b-{}", counts.len()), "node").await;
+        write(&pods, "a-9", None, None).await;
+        put(&pods, "a-9", "node").await;
+        let Some(continuation) = page.continuation else { break };
+        counts.push(continuation.remaining);
+        start = Some(continuation.start);
+    }
+    assert_eq!(counts, [Some(7), Some(4), Some(1)]);
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::codec::Reader;
-use super::scan::{Page, Scan};
+use super::remaining::Place;
+use super::scan::{self, Scan};
 use super::state::PinId;
 use super::view::View;
 use super::{Shared, User, blocking, joined, start_blocking};
 use crate::error::Error;
 use crate::interface::BoxFuture;
+use crate::key::Scope;
 use crate::list::{BATCH_RECORDS_MAX, Continuation, Cursor, ReadAt};
 use crate::predicate::Predicate;
 use crate::record::Record;
@@ -78,7 +80,7 @@ pub(super) struct ScanCursor {
     /// The picture and the place in it; `None` at the end.
     open: Option<(Pin, Scan)>,
     /// The read under way. It stays when a call is dropped: the next one waits for it.
-    reading: Option<JoinHandle<Result<Page, Error>>>,
+    reading: Option<JoinHandle<Result<scan::Page, Error>>>,
     /// What was read and not yet returned.
     batch: Vec<Arc<Record>>,
     reader: Arc<Reader>,
@@ -103,14 +105,14 @@ impl ScanCursor {
     }
 
     /// Starts to read what the batch has room for.
-    fn start(&self, pin: &Pin, scan: &Scan) -> JoinHandle<Result<Page, Error>> {
+    fn start(&self, pin: &Pin, scan: &Scan) -> JoinHandle<Result<scan::Page, Error>> {
         let (scan, reader, predicate) = (scan.clone(), Arc::clone(&self.reader), self.predicate.clone());
         let records_max = self.left.min(BATCH_RECORDS_MAX - self.batch.len());
         start_blocking(&pin.shared, move |db| scan.page(&View::open(db, &reader), &predicate, records_max))
     }
 
     /// Takes what was read and moves on; or ends, and lets go of the picture.
-    fn advance(&mut self, Page { records, next }: Page) {
+    fn advance(&mut self, scan::Page { records, next }: scan::Page) {
         self.left -= records.len();
         self.batch.extend(records);
         match (next.filter(|_| self.left > 0), &mut self.open) {
@@ -140,14 +142,22 @@ impl Cursor for ScanCursor {
     }
 }
 
-/// Finds where the page of `limit` matching records ends, and what follows it. \[LIST-CONTINUATION\]
+/// A page of a list.
+pub(super) struct Page<'a> {
+    pub(super) place: Place,
+    pub(super) limit: NonZeroUsize,
+    pub(super) predicate: &'a Predicate,
+}
+
+/// Finds where a page of matching records ends, and what follows it. \[LIST-CONTINUATION\]
 pub(super) async fn continuation(
     shared: &Arc<Shared>,
     reader: &Arc<Reader>,
     scan: Scan,
-    predicate: &Predicate,
-    limit: NonZeroUsize,
+    page: Page<'_>,
 ) -> Result<Option<Continuation>, Error> {
+    let Page { place: page, limit, predicate } = page;
+    let known = known_count(shared, reader, &page).filter(|_| predicate.is_empty());
     let mut place = Some(scan);
     let mut last = None;
     let mut left = limit.get();
@@ -164,14 +174,28 @@ pub(super) async fn continuation(
         last = newest.or(last);
     }
     let (Some(last), Some(rest)) = (last, place) else { return Ok(None) };
-    let remaining = count(shared, reader, rest, !predicate.is_empty()).await?;
+    let remaining = match known {
+        Some(known) => known.saturating_sub(limit.get() as u64),
+        None => count(shared, reader, rest, !predicate.is_empty()).await?,
+    };
     if remaining == 0 {
         return Ok(None);
     }
-    Ok(Some(Continuation {
-        start: format!("{last}\0"),
-        remaining: predicate.is_empty().then_some(remaining),
-    }))
+    let start = format!("{last}\0");
+    if predicate.is_empty() {
+        shared.remaining.note(Place { start: start.clone(), ..page }, remaining);
+    }
+    Ok(Some(Continuation { start, remaining: predicate.is_empty().then_some(remaining) }))
+}
+
+/// How many objects there are from the beginning of a page on, where that was counted before.
+fn known_count(shared: &Shared, reader: &Reader, page: &Place) -> Option<u64> {
+    let whole = matches!(&page.scope, Scope::Under(under) if under.as_str() == reader.prefix.as_str());
+    if !whole || !page.start.is_empty() {
+        return shared.remaining.at(page);
+    }
+    let state = shared.state.lock();
+    (state.revision == page.revision).then(|| state.keyspace(reader.id).counters.objects)
 }
 
 /// How many records follow; stops at the first where only their existence matters.

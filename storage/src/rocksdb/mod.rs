@@ -50,6 +50,7 @@ mod lock;
 mod log_check;
 mod open;
 mod options;
+mod remaining;
 mod reopen;
 mod scan;
 mod state;
@@ -72,11 +73,12 @@ pub use self::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use self::codec::Reader;
 use self::commit::{QUEUE_COMMITS_MAX, Request, Writer};
 use self::engine::{Engine, closed};
-use self::list::{Pin, ScanCursor};
+use self::list::{Page, Pin, ScanCursor};
 pub use self::log_check::LogDamage;
 pub use self::open::OpenError;
 use self::open::Opened;
 pub use self::options::{Compression, RocksOptions};
+use self::remaining::{Place, Remaining};
 use self::scan::Scan;
 use self::state::State;
 pub use self::telemetry::HISTOGRAM_BUCKETS;
@@ -103,6 +105,8 @@ pub struct RocksBackend {
 /// What the backend, its resources and its watches share.
 struct Shared {
     engine: Engine,
+    /// What follows the pages that were read lately.
+    remaining: Remaining,
     state: Mutex<State>,
     /// The published revision, for who waits for it.
     published: watermark::Sender<Revision>,
@@ -153,6 +157,7 @@ impl RocksBackend {
         let issued = state.revision;
         let shared = Arc::new(Shared {
             engine: Engine::new(db),
+            remaining: Remaining::default(),
             published: watermark::Sender::new(issued),
             state: Mutex::new(state),
             requests: Mutex::new(Some(requests)),
@@ -305,8 +310,9 @@ impl RocksResource {
         let scan = self.scan(&scope, revision, start.as_deref());
         let continuation = match limit {
             Some(limit) => {
-                let continuation = list::continuation(shared, &self.reader, scan.clone(), &predicate, limit);
-                pin.checked(continuation.await)?
+                let place = Place { id: self.reader.id, revision, scope, start: start.unwrap_or_default() };
+                let page = Page { place, limit, predicate: &predicate };
+                pin.checked(list::continuation(shared, &self.reader, scan.clone(), page).await)?
             }
             None => None,
         };
