@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rand::RngExt as _;
+use watchkeep_storage::rocksdb::RocksOptions;
 use watchkeep_storage::{
     Commit, Expect, Freshness, Interface, Key, Operation, Outcome, ResourcePrefix, Revision, Value,
 };
 
 use crate::meter::now;
 use crate::objects::{self, Objects};
-use crate::store::on_workers;
+use crate::store::{Store, on_workers};
 
 /// How many writers fill a store.
 pub(crate) const FILLERS: usize = 128;
@@ -146,4 +147,12 @@ pub(crate) async fn fill(pods: &Arc<dyn Interface>, objects: &Arc<Objects>, coun
         })
     });
     join_all(tasks).await;
+}
+
+/// A store with the first `count` objects of a size, whose engine is idle.
+pub(crate) async fn filled(options: RocksOptions, bytes: usize, count: usize) -> Store {
+    let store = Store::open_with(options).await;
+    fill(&store.pods, &Arc::new(Objects::new(bytes)), count).await;
+    store.settle().await;
+    store
 }

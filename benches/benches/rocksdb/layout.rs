@@ -13,9 +13,11 @@ use watchkeep_storage::{Environment, Key, Revision};
 
 use crate::crew::{Crew, Goal, fill};
 use crate::files::{log_bytes, tables};
+use crate::gets::read_gets;
+use crate::lists::read_list;
 use crate::meter::{Cost, Meter};
 use crate::objects::{self, Objects};
-use crate::reads::{read_events, read_gets, read_list};
+use crate::replay::read_events;
 use crate::report::{Report, Row, bytes_f64, cpu_micros, median, to_f64};
 use crate::store::{Store, keeping_history, scratch};
 use crate::{Context, Sizes};

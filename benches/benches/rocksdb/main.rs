@@ -7,12 +7,14 @@
 mod append;
 mod crew;
 mod files;
+mod gets;
 mod layout;
+mod lists;
 mod machine;
 mod meter;
 mod objects;
 mod opening;
-mod reads;
+mod replay;
 mod report;
 mod resident;
 mod store;
@@ -100,9 +102,9 @@ const BENCHES: [Bench; 9] = [
     Bench { name: "one-writer", run: |context, report| Box::pin(writes::one_writer(context, report)) },
     Bench { name: "writers-1k", run: |context, report| Box::pin(writes::many_small(context, report)) },
     Bench { name: "writers-12k", run: |context, report| Box::pin(writes::many_large(context, report)) },
-    Bench { name: "get", run: |context, report| Box::pin(reads::get(context, report)) },
-    Bench { name: "list", run: |context, report| Box::pin(reads::list(context, report)) },
-    Bench { name: "replay", run: |context, report| Box::pin(reads::replay(context, report)) },
+    Bench { name: "get", run: |context, report| Box::pin(gets::get(context, report)) },
+    Bench { name: "list", run: |context, report| Box::pin(lists::list(context, report)) },
+    Bench { name: "replay", run: |context, report| Box::pin(replay::replay(context, report)) },
     Bench { name: "layout", run: |context, report| Box::pin(layout::layout(context, report)) },
     Bench { name: "open", run: |context, report| Box::pin(opening::open(context, report)) },
     Bench { name: "memory", run: |context, report| Box::pin(resident::resident(context, report)) },

@@ -1,24 +1,23 @@
 //! How long does it take to open a store of a million objects, up to the first read: after a clean close, and
 //! after a kill?
 
-use std::sync::Arc;
-
 use watchkeep_storage::Freshness;
 use watchkeep_storage::rocksdb::RocksOptions;
 
-use crate::crew::{Crew, Goal, fill};
+use crate::crew::{Crew, Goal, filled};
 use crate::files::{image, log_bytes, tables};
 use crate::meter::{Cost, Meter};
 use crate::objects::{self, Objects};
 use crate::report::{Report, Row, bytes_f64, to_f64};
-use crate::store::{Store, keeping_history, scratch};
+use crate::store::{Store, scratch};
 use crate::{Context, Sizes};
 
 const OBJECT_BYTES: usize = 1 << 10;
 const CLEAN_OPENS: usize = 5;
-/// How many kills, each after so many more updates: they meet the engine's log at different lengths.
+/// How many kills, each after updates of one of so many parts more: they meet the engine's log at different
+/// lengths.
 const KILLS: usize = 6;
-const UPDATES_BETWEEN: usize = 20_000;
+const KILL_PARTS: usize = 40;
 const WRITERS: usize = 64;
 const CLEAN_MILLIS: f64 = 100.0;
 const KILLED_MILLIS: f64 = 1000.0;
@@ -27,10 +26,7 @@ pub(crate) async fn open(context: &Context, report: &mut Report) {
     let Sizes { opened_objects: count, .. } = context.sizes;
     let directory = scratch(&context.directory);
     let path = directory.path().join("store");
-    let objects = Arc::new(Objects::new(OBJECT_BYTES));
-    let store = Store::open_with(RocksOptions::new(&path)).await;
-    fill(&store.pods, &objects, count).await;
-    store.settle().await;
+    let store = filled(RocksOptions::new(&path), OBJECT_BYTES, count).await;
     let mut options = store.close().await;
     for round in 0..CLEAN_OPENS {
         let (tables, log) = (tables(&path), log_bytes(&path));
@@ -39,12 +35,12 @@ pub(crate) async fn open(context: &Context, report: &mut Report) {
         report.row(row.at_most("wall", millis(&cost), CLEAN_MILLIS, "ms"));
         options = store.close().await;
     }
-    let store = Store::open_with(RocksOptions { directory: path.clone(), ..keeping_history(&path) }).await;
-    let mut crew = Crew::new(&objects, store.pods.prefix(), (0..count).step_by(100), WRITERS);
+    let store = Store::open_with(options).await;
+    let mut crew =
+        Crew::new(&Objects::new(OBJECT_BYTES), store.pods.prefix(), (0..count).step_by(100), WRITERS);
     crew.adopt(&store.pods).await;
     for round in 0..KILLS {
-        crew.update(&store.pods, Goal::commits(UPDATES_BETWEEN * context.sizes.opened_objects / 1_000_000))
-            .await;
+        crew.update(&store.pods, Goal::commits(count / KILL_PARTS)).await;
         store.settle().await;
         let killed = directory.path().join("killed");
         image(&path, &killed);

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use watchkeep_storage::Revision;
 
 use crate::crew::{Crew, Goal, fill};
+use crate::gets::read_gets;
+use crate::lists::read_list;
 use crate::machine::status_bytes;
 use crate::objects::{self, Objects};
-use crate::reads::{read_events, read_gets, read_list};
+use crate::replay::read_events;
 use crate::report::{Report, Row, bytes_f64};
 use crate::store::{Store, scratch};
 use crate::{Context, Sizes};

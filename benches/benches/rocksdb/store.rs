@@ -17,6 +17,9 @@ const IDLE_WINDOW: Duration = Duration::from_millis(400);
 const IDLE_CPU: Duration = Duration::from_millis(4);
 const IDLE_DEADLINE: Duration = Duration::from_mins(3);
 
+/// A cache that everything fits in.
+pub(crate) const LARGE_CACHE_BYTES: usize = 1 << 30;
+
 /// A store that is open.
 pub(crate) struct Store {
     pub(crate) backend: RocksBackend,
