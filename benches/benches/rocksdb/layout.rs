@@ -2,8 +2,9 @@
 //!
 //! One store has just been filled. Another has the same objects, and a million updates of a hundredth of
 //! them: all of its history is kept, and the engine has merged only what it chose to. Lists and gets of
-//! both take turns. Then what opening, catching up and giving up read is counted: in bytes that went
-//! through read calls, from the disk or from the page cache, by the threads that do the work.
+//! both take turns, with the default cache and with one that has room for everything. Then what opening,
+//! catching up and giving up read is counted: in bytes that went through read calls, from the disk or from
+//! the page cache, by the threads that do the work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::meter::{Cost, Meter};
 use crate::objects::{self, Objects};
 use crate::replay::read_events;
 use crate::report::{Report, Row, bytes_f64, cpu_micros, median, to_f64};
-use crate::store::{Store, keeping_history, scratch};
+use crate::store::{LARGE_CACHE_BYTES, Store, keeping_history, scratch};
 use crate::{Context, Sizes};
 
 const OBJECT_BYTES: usize = 1 << 10;
@@ -66,19 +67,25 @@ pub(crate) async fn layout(context: &Context, report: &mut Report) {
     report.row(Row::new("list, before the engine is idle").figure("others", micros, "µs"));
     stores.fresh.settle().await;
     stores.updated.settle().await;
-    compare(context, report, &stores).await;
+    compare(context, report, &stores, "64 MiB cache").await;
 
     let Stores { fresh, updated, .. } = stores;
-    open_counted(report, "open: fresh", fresh.close().await).await.close().await;
+    let fresh = open_counted(report, "open: fresh", fresh.close().await).await;
     let updated = open_counted(report, "open: updated", updated.close().await).await;
-    updated.settle().await;
+    let stores = Stores { fresh, updated, ..stores };
+    stores.fresh.settle().await;
+    stores.updated.settle().await;
+    compare(context, report, &stores, "all cached").await;
+
+    let Stores { fresh, updated, .. } = stores;
+    fresh.close().await;
     refill(report, &updated, done, layout_events).await;
     trim(report, &updated, done, layout_events).await;
     updated.close().await;
 }
 
 /// Lists and gets of both stores, in turns.
-async fn compare(context: &Context, report: &mut Report, stores: &Stores) {
+async fn compare(context: &Context, report: &mut Report, stores: &Stores, how: &str) {
     let Sizes { lists: turns, gets, .. } = context.sizes;
     let gets = gets / turns;
     let Stores { fresh, updated, objects, all, hot } = stores;
@@ -100,12 +107,12 @@ async fn compare(context: &Context, report: &mut Report, stores: &Stores) {
     }
     let cases = [("list", *objects), ("get of any key", gets), ("get of an updated key", gets)];
     for ((case, ops), turns) in cases.into_iter().zip(costs) {
-        report.row(compared(case, ops, &turns));
+        report.row(compared(format!("{case}, {how}"), ops, &turns));
     }
 }
 
 /// The CPU of the same reads of both stores, and what the updates have added to it in the median turn.
-fn compared(case: &str, ops: usize, turns: &[[Cost; 2]]) -> Row {
+fn compared(case: String, ops: usize, turns: &[[Cost; 2]]) -> Row {
     let side = |pick: fn(&[Cost; 2]) -> Cost| median(turns.iter().map(|turn| cpu_micros(ops, &pick(turn))));
     let (before, after) = (side(|[fresh, _]| *fresh), side(|[_, updated]| *updated));
     let ratio =
@@ -114,12 +121,12 @@ fn compared(case: &str, ops: usize, turns: &[[Cost; 2]]) -> Row {
     row.figure("ratio", ratio, "×").at_most("CPU", ratio, RATIO, "×")
 }
 
-/// Opens a store and counts what that reads, beside the engine's log.
-pub(crate) async fn open_counted(report: &mut Report, case: &str, options: RocksOptions) -> Store {
+/// Opens a store, with room for all of it in the cache, and counts what that reads beside the engine's log.
+async fn open_counted(report: &mut Report, case: &str, options: RocksOptions) -> Store {
     let log = log_bytes(&options.directory);
     let (files, bytes) = tables(&options.directory);
     let meter = Meter::start();
-    let store = Store::open_with(options).await;
+    let store = Store::open_with(RocksOptions { block_cache_bytes: LARGE_CACHE_BYTES, ..options }).await;
     let cost = meter.stop();
     let stats = store.pods.stats().await.expect("the store is open");
     let row = Row::new(case).figure("wall", cost.wall.as_secs_f64() * 1e3, "ms");

@@ -25,7 +25,7 @@ pub(crate) async fn list(context: &Context, report: &mut Report) {
     let small = |case, cost| {
         let ops = count * lists;
         let row = Row::new(case).cost(ops, &cost);
-        row.at_least("rate", rate(ops, &cost), REACH_RATE, "objects/s")
+        row.at_least("rate", rate(ops, &cost), REACH_RATE, "objects/s").by_the_clock()
     };
     report.row(small("1 KiB: all, 64 MiB cache", warm_lists(&store.pods, count, lists).await));
     let (listed, cost) = read_pages(&store.pods).await;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 fn read(file: &str) -> String {
     fs::read_to_string(file).unwrap_or_default()
@@ -9,7 +10,6 @@ fn read(file: &str) -> String {
 
 /// The machine in one line.
 pub(crate) fn describe(directory: &Path) -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let (cpu, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
     let field = |text: &str, name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -17,7 +17,8 @@ pub(crate) fn describe(directory: &Path) -> String {
     };
     let system = file_system(directory).unwrap_or_else(|| "?".to_owned());
     format!(
-        "{cores} cores of {}, kernel {}, {system}, memory {}, of it available {}",
+        "{} cores of {}, kernel {}, {system}, memory {}, of it available {}",
+        cores(),
         field(&cpu, "model name"),
         read("/proc/sys/kernel/osrelease").trim(),
         field(&memory, "MemTotal"),
@@ -25,7 +26,26 @@ pub(crate) fn describe(directory: &Path) -> String {
     )
 }
 
-/// The load averages of the machine.
+/// The CPUs of the machine.
+pub(crate) fn cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores).unwrap_or(u32::MAX)
+}
+
+/// How long the CPUs of the machine have worked since it was started, for anybody; and for others than this
+/// machine, where it is a guest.
+pub(crate) fn busy() -> Duration {
+    let text = read("/proc/stat");
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).map_while(|ticks| ticks.parse().ok()).collect();
+    let [user, nice, system, _idle, _waiting, interrupts, soft, stolen, ..] = *ticks else {
+        return Duration::ZERO;
+    };
+    let busy = user + nice + system + interrupts + soft + stolen;
+    Duration::from_millis(busy * 1000 / rustix::param::clock_ticks_per_second())
+}
+
+/// The load average of the last minute.
 pub(crate) fn load() -> String {
     read("/proc/loadavg").split_whitespace().next().unwrap_or("?").to_owned()
 }

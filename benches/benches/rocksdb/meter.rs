@@ -1,8 +1,8 @@
 //! What a piece of work costs: wall time, CPU time and bytes through the file system, of the whole process
 //! and of the groups of its threads.
 //!
-//! A shared machine's clock tells what others did as well; the CPU time of a process is its own. Threads are
-//! told apart by their names: the store's writer, the engine's background threads, the main thread, which
+//! A shared machine's clock tells what others did as well, so how much of the machine they used is measured
+//! too; the CPU time of a process is its own. Threads are told apart by their names: the store's writer, the engine's background threads, the main thread, which
 //! only measures, and all others, which run the load and the reads.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
+
+use crate::machine;
 
 /// As the kernel cuts it off.
 const WRITER: &str = "watchkeep-commi";
@@ -35,12 +37,15 @@ pub(crate) struct Cost {
     pub(crate) engine: Usage,
     /// The threads of the runtime: the load, and reads that block.
     pub(crate) others: Usage,
+    /// CPU of everything else on the machine.
+    elsewhere: Duration,
 }
 
 /// The beginning of a piece of work.
 pub(crate) struct Meter {
     at: Instant,
     process: Usage,
+    machine: Duration,
     threads: BTreeMap<u32, (Group, Usage)>,
 }
 
@@ -54,12 +59,14 @@ enum Group {
 
 impl Meter {
     pub(crate) fn start() -> Self {
-        Self { threads: threads(), process: process(), at: now() }
+        Self { threads: threads(), machine: machine::busy(), process: process(), at: now() }
     }
 
     pub(crate) fn stop(&self) -> Cost {
         let (wall, after) = (now() - self.at, process());
-        let mut cost = Cost { wall, process: after.since(&self.process), ..Cost::default() };
+        let process = after.since(&self.process);
+        let elsewhere = machine::busy().saturating_sub(self.machine).saturating_sub(process.cpu);
+        let mut cost = Cost { wall, process, elsewhere, ..Cost::default() };
         for (id, (group, usage)) in threads() {
             let before = self.threads.get(&id).map(|(_, usage)| *usage).unwrap_or_default();
             let sum = match group {
@@ -97,7 +104,15 @@ impl Cost {
             writer: self.writer.plus(&more.writer),
             engine: self.engine.plus(&more.engine),
             others: self.others.plus(&more.others),
+            elsewhere: self.elsewhere + more.elsewhere,
         }
+    }
+
+    /// How much of the machine's CPUs everything else used meanwhile: where it is much, no wall time tells
+    /// anything.
+    pub(crate) fn elsewhere_share(&self) -> f64 {
+        let machine = self.wall.as_secs_f64() * f64::from(machine::cores());
+        if machine > 0.0 { self.elsewhere.as_secs_f64() / machine } else { 0.0 }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn open(context: &Context, report: &mut Report) {
         let (tables, log) = (tables(&path), log_bytes(&path));
         let (store, cost) = first_read(options).await;
         let row = opened(format!("{count} objects, clean, {round}"), tables, log, &cost);
-        report.row(row.at_most("wall", millis(&cost), CLEAN_MILLIS, "ms"));
+        report.row(row.at_most("wall", millis(&cost), CLEAN_MILLIS, "ms").by_the_clock());
         options = store.close().await;
     }
     let store = Store::open_with(options).await;
@@ -48,7 +48,7 @@ pub(crate) async fn open(context: &Context, report: &mut Report) {
         let (copy, cost) =
             first_read(RocksOptions { directory: killed.clone(), ..store.options.clone() }).await;
         let row = opened(format!("{count} objects, killed, {round}"), tables, log, &cost);
-        report.row(row.at_most("wall", millis(&cost), KILLED_MILLIS, "ms"));
+        report.row(row.at_most("wall", millis(&cost), KILLED_MILLIS, "ms").by_the_clock());
         copy.close().await;
         std::fs::remove_dir_all(&killed).expect("nobody has it open");
     }
@@ -72,7 +72,7 @@ fn opened(case: String, (tables, bytes): (usize, u64), log: u64, cost: &Cost) ->
     let row = row.figure("log", bytes_f64(log) / 1e6, "MB");
     // The engine may begin to merge tables at once, in threads of its own.
     let read = cost.process.read.saturating_sub(cost.engine.read);
-    row.figure("read", bytes_f64(read) / 1e6, "MB")
+    row.figure("read", bytes_f64(read) / 1e6, "MB").elsewhere(cost)
 }
 
 fn millis(cost: &Cost) -> f64 {

@@ -33,7 +33,7 @@ pub(crate) async fn replay(context: &Context, report: &mut Report) {
     }
     let events = updates * replays;
     let row = Row::new("1 KiB: updates of all keys").cost(events, &sum);
-    report.row(row.at_least("rate", rate(events, &sum), REACH_RATE, "events/s"));
+    report.row(row.at_least("rate", rate(events, &sum), REACH_RATE, "events/s").by_the_clock());
     store.close().await;
 }
 

@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::machine;
 use crate::meter::Cost;
 
+/// From so much of the machine used by others on, the clock decides nothing.
+const BUSY_SHARE: f64 = 0.1;
+
 /// Where figures go.
 pub(crate) struct Report {
     bench: &'static str,
@@ -24,6 +27,10 @@ pub(crate) struct Row {
     json: Map<String, Value>,
     missed: Vec<String>,
     judged: bool,
+    /// Whether it was judged by the clock.
+    wall: bool,
+    /// How much of the machine others used.
+    elsewhere: f64,
 }
 
 impl Report {
@@ -36,13 +43,9 @@ impl Report {
 
     /// Prints a row.
     pub(crate) fn row(&mut self, row: Row) {
-        let verdict = match (row.judged, row.missed.is_empty()) {
-            (false, _) => String::new(),
-            (true, true) => "  REACHED".to_owned(),
-            (true, false) => format!("  MISSED: reach {}", row.missed.join(", ")),
-        };
         let load = machine::load();
-        say(&format!("{:<11} {:<34} {}{verdict}  (load {load})", self.bench, row.case, row.text));
+        let verdict = row.verdict();
+        say(&format!("{:<11} {:<34} {}  (load {load}){verdict}", self.bench, row.case, row.text));
         if let Some(file) = &mut self.json {
             let mut line = json!({ "bench": self.bench, "case": row.case, "load": load });
             let fields = line.as_object_mut().expect("it was made as an object");
@@ -59,7 +62,19 @@ impl Row {
     /// A row without figures.
     pub(crate) fn new(case: impl Into<String>) -> Self {
         let (text, json, missed) = (String::new(), Map::new(), Vec::new());
-        Self { case: case.into(), text, json, missed, judged: false }
+        Self { case: case.into(), text, json, missed, judged: false, wall: false, elsewhere: 0.0 }
+    }
+
+    fn verdict(&self) -> String {
+        let mut verdict = match (self.judged, self.missed.is_empty()) {
+            (false, _) => return String::new(),
+            (true, true) => "  REACHED".to_owned(),
+            (true, false) => format!("  MISSED: reach {}", self.missed.join(", ")),
+        };
+        if self.wall && self.elsewhere > BUSY_SHARE {
+            verdict.push_str("  BY THE CLOCK OF A BUSY MACHINE");
+        }
+        verdict
     }
 
     /// Adds a figure.
@@ -81,6 +96,20 @@ impl Row {
             .figure("writer", micros(cost.writer), "µs")
             .figure("engine", micros(cost.engine), "µs")
             .figure("others", micros(cost.others), "µs")
+            .elsewhere(cost)
+    }
+
+    /// Adds how much of the machine everything else used.
+    pub(crate) fn elsewhere(mut self, cost: &Cost) -> Self {
+        self.elsewhere = cost.elsewhere_share();
+        let share = self.elsewhere * 100.0;
+        self.figure("elsewhere", share, "%")
+    }
+
+    /// Notes that what was judged depends on the clock.
+    pub(crate) fn by_the_clock(mut self) -> Self {
+        self.wall = true;
+        self
     }
 
     /// Notes that a figure is to be no more than a bound.

@@ -56,7 +56,8 @@ pub(crate) async fn one_writer(context: &Context, report: &mut Report) {
         let written = bytes_f64(commits.process.written) / to_f64(ops);
         let row = Row::new(format!("{name}: commit")).cost(ops, &commits);
         let row = row.figure("written", written, "B").figure("wall ratio, mean", mean, "×");
-        report.row(row.figure("median", median, "×").at_most("median wall", median, ratio, "×"));
+        report
+            .row(row.figure("median", median, "×").at_most("median wall", median, ratio, "×").by_the_clock());
         store.close().await;
     }
 }
@@ -106,7 +107,7 @@ async fn many(context: &Context, report: &mut Report, case: ManyCase, goal: Goal
     let row = Row::new(format!("{name}: update, 64 writers")).cost(ops, &cost);
     let row = row.figure("CPU until the engine is idle", settled, "µs");
     let row = row.figure("written", bytes_f64(cost.process.written) / to_f64(ops), "B");
-    let row = row.at_least("rate", rate(ops, &cost), reach_rate, "/s");
+    let row = row.at_least("rate", rate(ops, &cost), reach_rate, "/s").by_the_clock();
     report.row(row.at_most("CPU", cpu_micros(ops, &cost), reach_cpu, "µs"));
     store.close().await;
 }
