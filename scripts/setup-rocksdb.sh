@@ -84,8 +84,11 @@ build_library() {
     local work=$folder.build status=0
     write_project "$work"
     say "building RocksDB once into $folder; this takes some 25 CPU-minutes"
-    show_progress "$work/target" &
+    # Without our output and our lock: its last sleep outlives it.
+    show_progress "$work/target" >/dev/null 9>&- &
     local progress=$!
+    # shellcheck disable=SC2064 # the id of this one
+    trap "kill $progress 2>/dev/null || true" EXIT
     # The caller's own flags and target directory are for the caller's build.
     env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u ROCKSDB_STATIC -u CARGO_BUILD_TARGET \
         CXXFLAGS="$flags" CARGO_TARGET_DIR="$work/target" ${ROCKSDB_JOBS:+CARGO_BUILD_JOBS="$ROCKSDB_JOBS"} \
@@ -104,7 +107,7 @@ keep_library() {
     local work=$1 library
     library=$(find "$work/target/release/build" -name librocksdb.a | head -n 1)
     [[ -n $library ]] || fail "the build made no librocksdb.a; its log: $work/log"
-    rm -rf "$folder.new"
+    rm -rf "$folder.new" "$folder"
     mkdir -p "$folder.new"
     cp "$library" "$folder.new/"
     mv "$folder.new" "$folder"

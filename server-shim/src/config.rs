@@ -113,17 +113,17 @@ pub struct ServeOptions {
     pub log_level: String,
 
     /// For how long events are kept after their last change, such as 90s or 2h. They tell what happened
-    /// lately; longer costs memory in proportion to how much happens.
+    /// lately; longer costs room in the store in proportion to how much happens.
     #[arg(long, env = "WATCHKEEP_EVENT_TTL", value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub event_ttl: Duration,
 
     /// For how long history is kept, so that a client that was away can go on with its watch. Longer
-    /// costs memory in proportion to how much changes.
+    /// costs room in the store in proportion to how much changes.
     #[arg(long, env = "WATCHKEEP_HISTORY_RETENTION", value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     pub history_retention: Duration,
 
-    /// How many bytes history may take, such as 64Mi; the oldest is given up early when it is more. The
-    /// bound on memory beside the objects themselves.
+    /// How many bytes history may take beside the objects themselves, such as 64Mi: on the disk, or in
+    /// memory with --backend memory. The oldest is given up early when it is more.
     #[arg(long, env = "WATCHKEEP_HISTORY_BYTES", value_name = "BYTES", default_value = "256Mi", value_parser = parse_bytes)]
     pub history_bytes: usize,
 
@@ -144,7 +144,7 @@ pub struct ServeOptions {
     pub max_connections: u32,
 
     /// How many requests other than watches may be under way at once; more are told to come again in a
-    /// second, those for health excepted. Each may have a body of 3 MiB in memory.
+    /// second, those for health and metrics excepted. Each may have a body of 3 MiB in memory.
     #[arg(
         long,
         env = "WATCHKEEP_MAX_REQUESTS_INFLIGHT",
@@ -187,6 +187,11 @@ pub enum ConfigError {
     /// The place is for backups of a store that is not asked for.
     #[error("--checkpoint-dir is for --backend rocksdb: with --backend memory nothing is kept")]
     UnusedCheckpointDir,
+    /// Backups would go with what they are for.
+    #[error(
+        "--checkpoint-dir lies in --data-dir: choose a directory beside it, so that backups outlive the store"
+    )]
+    CheckpointsInStore,
 }
 
 impl ServeOptions {
@@ -203,6 +208,9 @@ impl ServeOptions {
         }
         if self.backend == BackendKind::Memory && self.checkpoint_dir.is_some() {
             return Err(ConfigError::UnusedCheckpointDir);
+        }
+        if self.checkpoint_dir.as_ref().is_some_and(|backups| backups.starts_with(self.data_dir())) {
+            return Err(ConfigError::CheckpointsInStore);
         }
         Ok(())
     }
@@ -313,6 +321,13 @@ mod tests {
             check(&["--backend", "memory", "--checkpoint-dir", "c"]),
             Err(ConfigError::UnusedCheckpointDir)
         );
+    }
+
+    #[test]
+    fn backups_lie_beside_the_store() {
+        let check = |backups| serve(&["--data-dir", "d", "--checkpoint-dir", backups]).unwrap().check();
+        assert_eq!(check("d/backups"), Err(ConfigError::CheckpointsInStore));
+        assert_eq!((check("backups"), check("data")), (Ok(()), Ok(())));
     }
 
     #[test]

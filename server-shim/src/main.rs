@@ -43,10 +43,8 @@ fn run(options: &ServeOptions) -> Result<(), Failure> {
     logging::start(options.log_format, &options.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(options));
-    if outcome.is_err() {
-        // Nothing that is still under way is worth waiting for.
-        runtime.shutdown_background();
-    }
+    // The store is closed. What is still under way, such as a checkpoint, is not worth waiting for.
+    runtime.shutdown_background();
     outcome
 }
 

@@ -11,10 +11,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use watchkeep_storage::rocksdb::{OpenError, RocksBackend, RocksOptions};
+use watchkeep_storage::selector::FieldSelector;
 use watchkeep_storage::{
-    Backend as _, Commit, Committed, Environment, Error, Expect, Freshness, Interface, ListRequest,
-    Operation, Outcome, Predicate, ReadAt, Record, ResourcePrefix, Revision, Schema, SelectableField, Value,
-    WatchEvent, WatchRequest, WatchStart, collect,
+    Backend as _, Commit, Committed, Environment, Error, EventType, Expect, Freshness, Interface,
+    ListRequest, Operation, Outcome, Predicate, ReadAt, Record, ResourcePrefix, Revision, Schema,
+    SelectableField, Value, WatchEvent, WatchRequest, WatchStart, collect,
 };
 
 fn folder() -> TempDir {
@@ -295,4 +296,55 @@ async fn pages_of_one_list_count_what_follows_once_and_rightly() {
         start = Some(continuation.start);
     }
     assert_eq!(counts, [Some(7), Some(4), Some(1)]);
+}
+
+#[tokio::test]
+async fn what_expires_is_shown_to_selectors_also_when_its_resource_was_opened_late() {
+    let directory = folder();
+    let (backend, pods) = open(RocksOptions::new(directory.path())).await;
+    let short = write(&pods, "short", Some("node"), Some(Duration::from_millis(200))).await;
+    backend.close().await.unwrap();
+
+    let backend = RocksBackend::open(RocksOptions::new(directory.path()), Environment::system()).unwrap();
+    let others = backend.resource(ResourcePrefix::new("/others").unwrap(), Arc::default()).await.unwrap();
+    let expires = write(&others, "later", Some("node"), Some(Duration::from_secs(1))).await;
+    // When this one is gone, the pod has been due for a while.
+    events(&others, expires.revision, 1).await.unwrap();
+
+    let schema = Schema::new(1, vec![SelectableField::new("spec.nodeName")]);
+    let pods = backend.resource(ResourcePrefix::new("/pods").unwrap(), Arc::new(schema)).await.unwrap();
+    let predicate =
+        Predicate { fields: FieldSelector::parse("spec.nodeName=node").unwrap(), ..Predicate::everything() };
+    let (scope, start) = (pods.prefix().under(None).unwrap(), WatchStart::After(short.revision));
+    let mut watch = pods.watch(WatchRequest { scope, start, predicate, progress: false }).await.unwrap();
+    let event = tokio::time::timeout(Duration::from_secs(20), watch.next()).await.unwrap().unwrap().unwrap();
+    let WatchEvent::Change(change) = event else { panic!("{event:?}") };
+    assert_eq!(change.event_type, EventType::Deleted);
+}
+
+#[tokio::test]
+async fn a_batch_of_large_objects_is_bounded_by_bytes() {
+    let directory = folder();
+    let (_backend, pods) = open(RocksOptions::new(directory.path())).await;
+    for at in 0..10 {
+        put(&pods, &format!("a-{at}"), &"x".repeat(1 << 20)).await;
+    }
+    let scope = pods.prefix().under(None).unwrap();
+    let request = ListRequest {
+        scope,
+        at: ReadAt::Latest,
+        start: None,
+        limit: None,
+        predicate: Predicate::everything(),
+    };
+    let mut cursor = pods.list(request).await.unwrap().cursor;
+    let mut batches = Vec::new();
+    loop {
+        let batch = cursor.next().await.unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        batches.push(batch.len());
+    }
+    assert_eq!(batches, [4, 4, 2]);
 }

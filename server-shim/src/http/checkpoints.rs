@@ -48,7 +48,7 @@ pub struct Checkpoints {
 /// The body of the answer.
 #[derive(Serialize)]
 struct Answer {
-    path: PathBuf,
+    path: String,
     revision: String,
 }
 
@@ -104,6 +104,7 @@ where
     match checkpoints.make(&app.environment).await {
         Ok(Made { path, revision }) => {
             tracing::info!(path = %path.display(), %revision, "a checkpoint was made");
+            let path = path.to_string_lossy().into_owned();
             let answer = Answer { path, revision: revision.to_string() };
             let mut json = serde_json::to_vec(&answer).unwrap_or_default();
             json.push(b'\n');

@@ -115,8 +115,8 @@ impl Checkpoints {
         // Of its own, so that two at a time do not meet.
         let temporary = parent.join(format!(".checkpoint-{:016x}.new", shared.environment.random()));
         let made = tokio::task::spawn_blocking(move || {
-            let db = shared.engine.get()?;
-            make(&db, &parent, temporary, name)
+            let copied = shared.engine.copy()?;
+            make(&copied.db, &parent, temporary, name)
         });
         made.await.unwrap_or_else(|error| Err(Error::Internal { reason: error.to_string() }.into()))
     }
@@ -139,7 +139,7 @@ fn make(
     name: impl FnOnce(Revision) -> PathBuf,
 ) -> Result<Checkpoint, CheckpointError> {
     let failed = |error| CheckpointError::Place { directory: parent.to_owned(), error };
-    fs::create_dir_all(parent).map_err(failed)?;
+    open::make_directory(parent).map_err(failed)?;
     fs::create_dir(&temporary).map_err(failed)?;
     let unfinished = Unfinished(temporary);
     let temporary = unfinished.0.as_path();

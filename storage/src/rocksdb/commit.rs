@@ -47,7 +47,7 @@ use crate::schema::Schema;
 pub(super) const QUEUE_COMMITS_MAX: usize = 1024;
 /// How many commits share one sync at most.
 const GROUP_COMMITS_MAX: usize = 512;
-/// How many bytes of values share one sync at most, and then one more.
+/// How many bytes of values share one sync at most, and then one more; what is replaced counts too.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How many events are given up between two groups.
 const TRIM_EVENTS_MAX: usize = 2 * GROUP_COMMITS_MAX;
@@ -68,6 +68,9 @@ pub(super) enum Request {
 }
 
 type Reply = oneshot::Sender<Result<Outcome, Error>>;
+
+/// A commit that is to be written.
+type Waiting = (Arc<Reader>, Commit, Reply);
 
 /// The one writer of a store.
 pub(super) struct Writer {
@@ -94,6 +97,8 @@ struct Group<'a> {
     written: HashMap<Key, Option<Stored>>,
     counters: HashMap<ResourceId, Counters>,
     events: Vec<(ResourceId, Arc<Event>)>,
+    /// Of the values that the group holds in memory: what it writes, and what that replaces.
+    bytes: usize,
     db: &'a DB,
     shared: &'a Shared,
     latest: &'a ColumnFamily,
@@ -105,6 +110,7 @@ struct Group<'a> {
 
 /// Runs until the store is to be closed, and closes it when everything that was asked for is done.
 pub(super) fn run(mut writer: Writer, mut requests: mpsc::Receiver<Request>) -> Result<(), Error> {
+    let _last = LastWords(Arc::clone(&writer.shared));
     loop {
         // Acquire: what was asked for before the flag was set is in the queue.
         let closing = writer.shared.closing.load(Ordering::Acquire);
@@ -123,11 +129,9 @@ pub(super) fn run(mut writer: Writer, mut requests: mpsc::Receiver<Request>) -> 
         };
         let mut group = Vec::new();
         let mut next = Some(first);
-        let mut bytes = 0;
         while let Some(request) = next.take() {
             match request {
                 Request::Commit { reader, commit, reply } => {
-                    bytes += commit_bytes(&commit);
                     group.push((reader, commit, reply));
                 }
                 other => {
@@ -135,7 +139,7 @@ pub(super) fn run(mut writer: Writer, mut requests: mpsc::Receiver<Request>) -> 
                     writer.serve(other);
                 }
             }
-            if group.len() < GROUP_COMMITS_MAX && bytes < GROUP_BYTES_MAX {
+            if group.len() < GROUP_COMMITS_MAX {
                 next = requests.try_recv().ok();
             }
         }
@@ -147,10 +151,17 @@ pub(super) fn run(mut writer: Writer, mut requests: mpsc::Receiver<Request>) -> 
     writer.close()
 }
 
-fn commit_bytes(commit: &Commit) -> usize {
-    match &commit.operation {
-        Operation::Put { value, .. } => value.bytes().len(),
-        Operation::Delete => 0,
+/// Closes the engine when the thread ends by a panic, so that nobody waits for what will not come.
+struct LastWords(Arc<Shared>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.engine.close();
+            self.0.published.send_modify(|_| ());
+            let wakers = self.0.state.lock().take_wakers();
+            wakers.into_iter().for_each(Waker::wake);
+        }
     }
 }
 
@@ -186,38 +197,39 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, commits: Vec<(Arc<Reader>, Commit, Reply)>) {
-        if commits.is_empty() {
-            return;
+    fn commit(&mut self, commits: Vec<Waiting>) {
+        let mut commits = commits.into_iter();
+        while !commits.as_slice().is_empty() {
+            self.commit_group(&mut commits);
+            // Also while the queue is never empty: history must not outgrow its bounds because of that.
+            self.trim(TRIM_EVENTS_MAX);
         }
+    }
+
+    /// Decides and writes commits until they are too many bytes for one group, and answers them.
+    fn commit_group(&mut self, commits: &mut std::vec::IntoIter<Waiting>) {
+        let (shared, db) = (Arc::clone(&self.shared), self.check_accepting().and_then(|()| self.db()));
+        let group = db.as_ref().map_err(Error::clone).and_then(|db| Group::new(db, &shared));
+        let mut group = match group {
+            Ok(group) => group,
+            Err(error) => {
+                for (_, _, reply) in commits {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                return;
+            }
+        };
         let mut replies = Vec::with_capacity(commits.len());
-        let written = self.decide_and_write(commits, &mut replies);
+        while group.bytes < GROUP_BYTES_MAX
+            && let Some((reader, commit, reply)) = commits.next()
+        {
+            replies.push((reply, self.decide(&mut group, &reader, commit)));
+        }
+        let written = self.write(&mut group).inspect_err(|error| self.refuse(error));
         for (reply, decided) in replies {
             // Whoever has dropped its future has accepted not to know.
             let _ = reply.send(written.clone().and(decided));
         }
-    }
-
-    fn decide_and_write(
-        &mut self,
-        commits: Vec<(Arc<Reader>, Commit, Reply)>,
-        replies: &mut Vec<(Reply, Result<Outcome, Error>)>,
-    ) -> Result<(), Error> {
-        let shared = Arc::clone(&self.shared);
-        let db = match self.check_accepting().and_then(|()| self.db()) {
-            Ok(db) => db,
-            Err(error) => {
-                let refused = |(_, _, reply)| (reply, Err(error.clone()));
-                replies.extend(commits.into_iter().map(refused));
-                return Ok(());
-            }
-        };
-        let mut group = Group::new(&db, &shared)?;
-        for (reader, commit, reply) in commits {
-            let decided = self.decide(&mut group, &reader, commit);
-            replies.push((reply, decided));
-        }
-        self.write(&mut group).inspect_err(|error| self.refuse(error))
     }
 
     pub(super) fn check_accepting(&self) -> Result<(), Error> {
@@ -238,6 +250,9 @@ impl Writer {
             tracing::error!(%error, "writes are refused until the store has opened its engine anew");
         }
         state.refusing = Some(reason);
+        drop(state);
+        // Who waits for what was written shall not wait for the next write.
+        self.shared.published.send_modify(|_| ());
     }
 
     /// Adds a commit to the group, if its expectation holds.
@@ -355,6 +370,7 @@ impl Writer {
     fn close(self) -> Result<(), Error> {
         let closed = self.check_accepting().and_then(|()| self.write_closed());
         self.shared.engine.close();
+        self.shared.published.send_modify(|_| ());
         let wakers = self.shared.state.lock().take_wakers();
         wakers.into_iter().for_each(Waker::wake);
         closed.inspect_err(|error| {
@@ -388,6 +404,7 @@ impl<'a> Group<'a> {
             written: HashMap::new(),
             counters: HashMap::new(),
             events: Vec::new(),
+            bytes: 0,
             db,
             shared,
             latest: family(db, LATEST)?,
@@ -438,6 +455,7 @@ impl<'a> Group<'a> {
         self.count(id, stored.as_ref().map(|stored| &stored.record), previous.as_ref());
         let current = stored.as_ref().map(|stored| Arc::clone(&stored.record));
         let event = Event { revision, key: key.clone(), current: current.clone(), previous };
+        self.bytes += event.value_bytes();
         self.events.push((id, Arc::new(event)));
         self.written.insert(key, stored);
         current

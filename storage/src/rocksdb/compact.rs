@@ -56,7 +56,7 @@ pub(super) struct Marks {
 /// The progress of giving up.
 #[derive(Default)]
 pub(super) struct Trim {
-    /// Everything up to here is gone.
+    /// Everything up to here is gone, or is tried again with the next target.
     done: Revision,
     /// Up to where it is going now, and which resources are left.
     target: Revision,
@@ -266,10 +266,13 @@ impl Writer {
     }
 
     fn trim_piece(&mut self, events_max: usize) -> Result<bool, Error> {
+        if self.shared.state.lock().refusing.is_some() {
+            return Ok(false);
+        }
         if self.trim.left.is_empty() {
             let state = self.shared.state.lock();
             let target = state.trim_target();
-            if target <= self.trim.done || state.refusing.is_some() {
+            if target <= self.trim.done {
                 return Ok(false);
             }
             self.trim.target = target;

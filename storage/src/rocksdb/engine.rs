@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -17,6 +18,20 @@ use crate::error::Error;
 pub(super) struct Engine {
     place: Mutex<Place>,
     changed: Condvar,
+    /// How many checkpoints have the engine, which may take minutes. Relaxed: only the count matters.
+    copies: AtomicUsize,
+}
+
+/// The engine while it is copied.
+pub(super) struct Copied<'a> {
+    engine: &'a Engine,
+    pub(super) db: Arc<OpenDb>,
+}
+
+impl Drop for Copied<'_> {
+    fn drop(&mut self) {
+        self.engine.copies.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// An open engine. It is shut when the last read that has it ends.
@@ -47,7 +62,7 @@ enum Place {
 impl Engine {
     /// An open engine.
     pub(super) fn new(db: DB) -> Self {
-        Self { place: Mutex::new(Place::open(db)), changed: Condvar::new() }
+        Self { place: Mutex::new(Place::open(db)), changed: Condvar::new(), copies: AtomicUsize::new(0) }
     }
 
     /// The engine, if it is there now.
@@ -71,6 +86,23 @@ impl Engine {
                 Place::Closed => return Err(closed()),
             }
         }
+    }
+
+    /// The engine, for who keeps it for long: it is not taken away meanwhile.
+    pub(super) fn copy(&self) -> Result<Copied<'_>, Error> {
+        self.copies.fetch_add(1, Ordering::Relaxed);
+        match self.get() {
+            Ok(db) => Ok(Copied { engine: self, db }),
+            Err(error) => {
+                self.copies.fetch_sub(1, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether somebody keeps the engine for long.
+    pub(super) fn is_copied(&self) -> bool {
+        self.copies.load(Ordering::Relaxed) > 0
     }
 
     /// Whether the store is closed.

@@ -51,7 +51,7 @@ pub(super) fn replay(
         let entry = read_entry(view, revision, entry)?;
         if scope.contains(&view.reader.key(&entry.suffix)) {
             let event = records.event(revision, &entry)?;
-            bytes += event.current.as_ref().map_or(0, |record| record.value.bytes().len());
+            bytes += event.value_bytes();
             replay.events.push(Arc::new(event));
         }
         read += 1;

@@ -83,6 +83,7 @@ pub(super) struct ScanCursor {
     reading: Option<JoinHandle<Result<scan::Page, Error>>>,
     /// What was read and not yet returned.
     batch: Vec<Arc<Record>>,
+    batch_bytes: usize,
     reader: Arc<Reader>,
     predicate: Predicate,
     /// How many records may still be read.
@@ -101,7 +102,7 @@ impl ScanCursor {
     ) -> Self {
         let left = limit.map_or(usize::MAX, NonZeroUsize::get);
         let open = Some((pin, scan));
-        Self { _user: user, open, reading: None, batch: Vec::new(), reader, predicate, left }
+        Self { _user: user, open, reading: None, batch: Vec::new(), batch_bytes: 0, reader, predicate, left }
     }
 
     /// Starts to read what the batch has room for.
@@ -114,6 +115,7 @@ impl ScanCursor {
     /// Takes what was read and moves on; or ends, and lets go of the picture.
     fn advance(&mut self, scan::Page { records, next }: scan::Page) {
         self.left -= records.len();
+        self.batch_bytes += records.iter().map(|record| record.value.bytes().len()).sum::<usize>();
         self.batch.extend(records);
         match (next.filter(|_| self.left > 0), &mut self.open) {
             (Some(next), Some((_, place))) => *place = next,
@@ -127,6 +129,7 @@ impl Cursor for ScanCursor {
         Box::pin(async move {
             while let Some((pin, scan)) = &self.open
                 && self.batch.len() < BATCH_RECORDS_MAX
+                && self.batch_bytes < scan::PAGE_BYTES_MAX
             {
                 pin.check()?;
                 // Kept while it is waited for, so that a dropped call has skipped nothing. [CANCEL-READ]
@@ -137,6 +140,7 @@ impl Cursor for ScanCursor {
                 let page = pin.checked(read)?;
                 self.advance(page);
             }
+            self.batch_bytes = 0;
             Ok(std::mem::take(&mut self.batch))
         })
     }

@@ -220,6 +220,22 @@ impl Shared {
         self.requests.lock().clone().ok_or_else(closed)
     }
 
+    /// Waits until a revision that the engine shows is published, or may never be.
+    async fn wait_for(&self, revision: Revision) -> Result<(), Error> {
+        let mut published = self.published.subscribe();
+        while *published.borrow_and_update() < revision {
+            if let Some(reason) = self.state.lock().refusing.clone() {
+                // What the engine shows is of a write that has failed, and counts when it is open anew.
+                return Err(Error::NotReady { reason: format!("a write has failed: {reason}") });
+            }
+            if self.engine.is_closed() {
+                return Err(closed());
+            }
+            published.changed().await.map_err(|_| closed())?;
+        }
+        Ok(())
+    }
+
     /// Has a commit written. \[CANCEL-COMMIT\]
     async fn commit(&self, reader: Arc<Reader>, commit: Commit) -> Result<Outcome, Error> {
         let (reply, answer) = oneshot::channel();
@@ -292,8 +308,7 @@ impl RocksResource {
         };
         if seen > published {
             // It is durable, and about to be published: whoever sees it shall find it everywhere.
-            let mut published = self.shared.published.subscribe();
-            published.wait_for(|published| *published >= seen).await.map_err(|_| closed())?;
+            self.shared.wait_for(seen).await?;
         }
         Ok(Found { record, revision: published.max(seen) })
     }

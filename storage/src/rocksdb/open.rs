@@ -26,6 +26,7 @@ use super::keyspace::{
 use super::lock::DirectoryLock;
 use super::log_check::{self, LogDamage};
 use super::options::{Compression, RocksOptions};
+use super::reopen::ROOM_FILE;
 use super::state::State;
 use super::view::{View, advised, engine_error};
 use crate::environment::Environment;
@@ -92,14 +93,18 @@ pub(super) struct Opened {
 /// Opens the store of a directory, or makes it.
 pub(super) fn open(options: &RocksOptions, environment: &Environment) -> Result<Opened, OpenError> {
     let directory = &options.directory;
-    let is_new = is_new(directory)?;
+    // Refused before anything is made; and looked at again when nobody else can change it.
+    is_new(directory)?;
     let lock = DirectoryLock::take(directory)?;
+    let is_new = is_new(directory)?;
     let unusable = |error| OpenError::Directory { directory: directory.clone(), error };
     if is_new {
         begin_format(directory).map_err(unusable)?;
         clear(&engine_path(options)).map_err(unusable)?;
     }
     keep_names(directory).map_err(unusable)?;
+    // Left by one that was killed while it looked for room.
+    let _ = fs::remove_file(directory.join(ROOM_FILE));
     let db = if is_new { new_engine(options)? } else { engine(options)? };
     let failed = |error: Error| OpenError::Engine { directory: directory.clone(), reason: error.to_string() };
     let checkpoint = directory.join(CHECKPOINT_FILE);
@@ -150,7 +155,9 @@ pub(super) fn engine(options: &RocksOptions) -> Result<DB, OpenError> {
 
 /// Opens the engine of a store, and changes nothing.
 pub(super) fn read_only_engine(options: &RocksOptions) -> Result<DB, OpenError> {
-    let (general, families) = engine_options(options);
+    let (mut general, families) = engine_options(options);
+    // Whoever looks through a store sees every version of a key, not only what a seek would find.
+    general.set_max_sequential_skip_in_iterations(u64::MAX);
     let db = DB::open_cf_descriptors_read_only(&general, engine_path(options), families, false);
     db.map_err(|error| refused(&options.directory, error))
 }
@@ -247,7 +254,7 @@ pub(super) fn write_format(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Makes a directory, and those above it that are missing, each with a name that a loss of power leaves.
-fn make_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn make_directory(directory: &Path) -> std::io::Result<()> {
     let Some(parent) = directory.parent() else { return Ok(()) };
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     if directory.is_dir() {

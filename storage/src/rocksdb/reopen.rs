@@ -23,11 +23,12 @@ use crate::error::Error;
 
 /// How long the writer waits before it tries again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long reads under way may keep the old engine; with more patience the writer tries again later.
-const READS_MAX: Duration = Duration::from_secs(10);
+/// How long reads under way may keep the old engine, while others wait for it; then the writer tries again
+/// later.
+const READS_MAX: Duration = Duration::from_secs(1);
 /// What opening writes beside what is still in memory.
 const ROOM_BYTES_MIN: u64 = 8 << 20;
-const ROOM_FILE: &str = "room.new";
+pub(super) const ROOM_FILE: &str = "room.new";
 
 /// When the next attempt is due, by uptime.
 #[derive(Default)]
@@ -53,8 +54,12 @@ impl Writer {
         let options = &self.shared.options;
         let engine = &self.shared.engine;
         if let Some(db) = engine.try_get().ok().flatten() {
-            make_room(&options.directory, ROOM_BYTES_MIN + bytes_in_memory(&db))
-                .map_err(|error| Error::Internal { reason: error.to_string() })?;
+            let bytes = ROOM_BYTES_MIN + bytes_in_memory(&db);
+            make_room(&options.directory, bytes)
+                .map_err(|error| no_room(&options.directory, bytes, &error))?;
+        }
+        if engine.is_copied() {
+            return Err(Error::Internal { reason: "a checkpoint is being made".to_owned() });
         }
         if !engine.take(READS_MAX) {
             return Err(Error::Internal { reason: "reads under way keep the engine open".to_owned() });
@@ -79,12 +84,12 @@ impl Writer {
         self.shared.engine.put(db);
         self.shared.telemetry.opened();
         let found = recovered?;
-        let wakers = {
+        let (revision, wakers) = {
             let mut state = self.shared.state.lock();
             state.reopened(found.revision, found.compacted, &found.counters);
-            state.take_wakers()
+            (state.revision, state.take_wakers())
         };
-        self.shared.published.send_replace(found.revision);
+        self.shared.published.send_replace(revision);
         wakers.into_iter().for_each(std::task::Waker::wake);
         Ok(())
     }
@@ -100,7 +105,8 @@ impl Writer {
         }
         self.marks = Marks::new(self.shared.options.history_bytes_max, found.marks.clone());
         let now = self.shared.environment.unix_time();
-        self.marks.add_unmarked(&mut batch, meta, found.revision, now, found.counters.iter());
+        let newest = found.revision.max(found.compacted);
+        self.marks.add_unmarked(&mut batch, meta, newest, now, found.counters.iter());
         self.trim = Trim::default();
         self.reserved = found.reserved.unwrap_or_default();
         self.issued = self.issued.max(found.revision);
@@ -125,6 +131,13 @@ fn make_room(directory: &Path, bytes: u64) -> io::Result<()> {
     let written = fill(&path, bytes);
     let removed = fs::remove_file(&path);
     written.and(removed)
+}
+
+fn no_room(directory: &Path, bytes: u64, error: &io::Error) -> Error {
+    let (directory, mebibytes) = (directory.display(), bytes >> 20);
+    let reason =
+        format!("{directory} cannot take the {mebibytes} MiB that this needs, make room there: {error}");
+    Error::Internal { reason }
 }
 
 fn fill(path: &Path, bytes: u64) -> io::Result<()> {

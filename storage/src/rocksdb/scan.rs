@@ -19,6 +19,9 @@ use crate::revision::Revision;
 /// How many keys one step looks at: the bound on how long it keeps a thread.
 const STEP_KEYS_MAX: usize = 16_384;
 
+/// How many bytes of values one page holds at most, and then one more.
+pub(super) const PAGE_BYTES_MAX: usize = 4 << 20;
+
 /// A place in a picture.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
@@ -67,7 +70,8 @@ impl Scan {
         Self { revision, next: suffix(first), upper }
     }
 
-    /// Reads on until there are `records_max` records that match, or the step has taken long enough.
+    /// Reads on until there are `records_max` records that match, or many bytes of them, or the step has taken
+    /// long enough.
     pub(super) fn page(
         &self,
         view: &View<'_>,
@@ -75,11 +79,13 @@ impl Scan {
         records_max: usize,
     ) -> Result<Page, Error> {
         let mut records = Vec::new();
+        let mut bytes = 0;
         let next = self.step(view, |suffix, seen| {
             if let Some(record) = matching(view, predicate, suffix, &seen)? {
+                bytes += record.value.bytes().len();
                 records.push(Arc::new(record));
             }
-            Ok(records.len() < records_max)
+            Ok(records.len() < records_max && bytes < PAGE_BYTES_MAX)
         })?;
         Ok(Page { records, next })
     }

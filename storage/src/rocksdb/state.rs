@@ -107,6 +107,12 @@ impl State {
         }
     }
 
+    /// The resources whose schema is known.
+    pub(super) fn opened(&self) -> HashMap<ResourceId, Arc<Reader>> {
+        let opened = self.resources.iter().filter(|keyspace| keyspace.opened);
+        opened.map(|keyspace| (keyspace.reader.id, Arc::clone(&keyspace.reader))).collect()
+    }
+
     /// All resources.
     pub(super) fn readers(&self) -> impl Iterator<Item = &Arc<Reader>> {
         self.resources.iter().map(|keyspace| &keyspace.reader)
