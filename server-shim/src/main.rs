@@ -5,6 +5,7 @@ mod check;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,13 +39,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// How long work that nobody waits for any more may keep the process from ending.
+const LEFTOVERS_MAX: Duration = Duration::from_secs(2);
+
 fn run(options: &ServeOptions) -> Result<(), Failure> {
     options.check()?;
     logging::start(options.log_format, &options.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(options));
-    // The store is closed. What is still under way, such as a checkpoint, is not worth waiting for.
-    runtime.shutdown_background();
+    // The store is closed. What is still under way, such as a checkpoint, is not worth waiting for longer.
+    runtime.shutdown_timeout(LEFTOVERS_MAX);
     outcome
 }
 

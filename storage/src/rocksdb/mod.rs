@@ -95,11 +95,11 @@ use crate::schema::Schema;
 use crate::watch::{WatchRequest, WatchStart, Watcher};
 
 /// A store in a directory. It is open until it is closed, or until nobody has it, a resource, a list or a
-/// watch of it any more. Closing does what was asked for before and refuses what comes later. When [`Backend::close`] has returned, and the last read under way has ended, the directory is free.
+/// watch of it any more: whoever drops the last of them waits for its end, a flush of what is in memory, so
+/// call [`Backend::close`] where nothing may block. Closing does what was asked for before and refuses what comes later. When [`Backend::close`] has returned, and the last read under way has ended, the directory is free.
 pub struct RocksBackend {
     shared: Arc<Shared>,
     user: Arc<User>,
-    writer: Mutex<Option<Thread<Result<(), Error>>>>,
 }
 
 /// What the backend, its resources and its watches share.
@@ -114,6 +114,8 @@ struct Shared {
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     /// Tells the writer to finish.
     closing: AtomicBool,
+    /// The writer, until somebody has waited for its end.
+    writer: Mutex<Option<Thread<Result<(), Error>>>>,
     options: RocksOptions,
     environment: Environment,
     telemetry: Telemetry,
@@ -121,7 +123,8 @@ struct Shared {
     watchers: AtomicU64,
 }
 
-/// Who keeps the store open: its writer and its tasks do not. The last one closes it, without waiting.
+/// Who keeps the store open: its writer and its tasks do not. The last one closes it, and waits: a process
+/// must not end under the engine.
 struct User {
     shared: Arc<Shared>,
 }
@@ -129,6 +132,9 @@ struct User {
 impl Drop for User {
     fn drop(&mut self) {
         self.shared.start_closing();
+        if let Some(Err(error)) = self.shared.join_writer() {
+            tracing::warn!(%error, "a store that nobody has any more was not closed cleanly");
+        }
     }
 }
 
@@ -162,6 +168,7 @@ impl RocksBackend {
             state: Mutex::new(state),
             requests: Mutex::new(Some(requests)),
             closing: AtomicBool::new(false),
+            writer: Mutex::new(None),
             options,
             environment,
             telemetry,
@@ -175,7 +182,8 @@ impl RocksBackend {
         let environment = shared.environment.clone();
         shared.environment.spawn(ttl::run(Arc::downgrade(&shared), environment));
         let user = Arc::new(User { shared: Arc::clone(&shared) });
-        Ok(Self { shared, user, writer: Mutex::new(Some(thread)) })
+        *shared.writer.lock() = Some(thread);
+        Ok(Self { shared, user })
     }
 }
 
@@ -198,10 +206,8 @@ impl Backend for RocksBackend {
     fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             self.shared.start_closing();
-            let Some(writer) = self.writer.lock().take() else { return Ok(()) };
-            let panicked =
-                |_| Err(Error::Internal { reason: "the thread that commits has panicked".to_owned() });
-            joined(tokio::task::spawn_blocking(move || writer.join().unwrap_or_else(panicked)).await)
+            let shared = Arc::clone(&self.shared);
+            joined(tokio::task::spawn_blocking(move || shared.join_writer().unwrap_or(Ok(()))).await)
         })
     }
 }
@@ -214,6 +220,14 @@ impl Shared {
             // Wakes the writer. A queue without room needs no waking.
             let _ = requests.try_send(Request::Tick);
         }
+    }
+
+    /// Waits until the writer has ended, and says how; `None` for who comes second.
+    fn join_writer(&self) -> Option<Result<(), Error>> {
+        // Waited for outside of the lock.
+        let writer = self.writer.lock().take()?;
+        let panicked = |_| Err(Error::Internal { reason: "the thread that commits has panicked".to_owned() });
+        Some(writer.join().unwrap_or_else(panicked))
     }
 
     fn queue(&self) -> Result<mpsc::Sender<Request>, Error> {
