@@ -322,6 +322,39 @@ async fn what_expires_is_shown_to_selectors_also_when_its_resource_was_opened_la
     assert_eq!(change.event_type, EventType::Deleted);
 }
 
+/// More than the writer keeps of what was written last, several times over.
+#[tokio::test]
+async fn a_write_meets_what_was_written_last_however_long_ago() {
+    const BYTES: usize = 64 << 10;
+    const KEYS: u64 = 150;
+    const WRITES: u64 = 900;
+    let directory = folder();
+    let (_backend, pods) = open(RocksOptions::new(directory.path())).await;
+    let filler = "x".repeat(BYTES);
+    let (mut stored, mut chance) = (BTreeMap::new(), 1_u64);
+    for n in 0..WRITES {
+        // A few keys are written all the time, the others now and then.
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let drawn = chance >> 33;
+        let name = format!("p-{}", if drawn.is_multiple_of(3) { drawn % 7 } else { drawn % KEYS });
+        let key = pods.prefix().object(Some("ns"), &name).unwrap();
+        let expect = stored.get(&name).map_or(Expect::Absent, |revision| Expect::Revision(*revision));
+        let json = format!(
+            r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"{name}"}},"spec":{{"filler":"{filler}"}}}}"#
+        );
+        let operation = if drawn % 16 == 0 && stored.contains_key(&name) {
+            Operation::Delete
+        } else {
+            Operation::Put { value: Value::new(json, pods.schema()).unwrap(), ttl: None }
+        };
+        let outcome = pods.commit(Commit { key, expect, operation }).await.unwrap();
+        let Outcome::Committed(committed) = outcome else { panic!("write {n} of {name} met something else") };
+        let previous = committed.previous.map(|record| record.revision);
+        assert_eq!(previous, stored.remove(&name), "write {n} of {name}");
+        stored.extend(committed.record.map(|record| (name, record.revision)));
+    }
+}
+
 #[tokio::test]
 async fn a_batch_of_large_objects_is_bounded_by_bytes() {
     let directory = folder();

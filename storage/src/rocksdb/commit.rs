@@ -33,6 +33,7 @@ use super::keyspace::{
     META_REVISION, ResourceId, VERSIONS, family,
 };
 use super::lock::DirectoryLock;
+use super::recent::Recent;
 use super::reopen::Retry;
 use super::view::{Miss, Stored, View, engine_error};
 use crate::error::{CompactedDuring, Error};
@@ -51,6 +52,9 @@ const GROUP_COMMITS_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How many events are given up between two groups.
 const TRIM_EVENTS_MAX: usize = 2 * GROUP_COMMITS_MAX;
+/// How many bytes of the values that were written last the thread keeps: what is written often is not read
+/// from the engine before each write.
+const RECENT_BYTES_MAX: usize = 8 << 20;
 /// How many revisions are reserved at a time. Reserving is a few bytes in a batch that is written anyway;
 /// after a crash the rest of the block is never issued.
 pub(super) const BLOCK_REVISIONS: u64 = 1 << 20;
@@ -82,6 +86,8 @@ pub(super) struct Writer {
     pub(super) marks: Marks,
     pub(super) trim: Trim,
     pub(super) retry: Retry,
+    /// What was written last, as it is stored. Nobody else writes, so it is true until a write fails.
+    recent: Recent<Stored>,
     /// The resources that `meta` does not have yet: their keys and numbers. They go with the next group, as
     /// nothing is written that is not synced: see `log_check`.
     new_resources: Vec<(Vec<u8>, Vec<u8>)>,
@@ -175,7 +181,8 @@ impl Writer {
         lock: DirectoryLock,
     ) -> Self {
         let (trim, retry) = (Trim::default(), Retry::default());
-        Self { shared, issued, reserved, marks, trim, retry, new_resources: Vec::new(), _lock: lock }
+        let (recent, new_resources) = (Recent::new(RECENT_BYTES_MAX), Vec::new());
+        Self { shared, issued, reserved, marks, trim, retry, recent, new_resources, _lock: lock }
     }
 
     /// The engine, to write.
@@ -225,7 +232,10 @@ impl Writer {
         {
             replies.push((reply, self.decide(&mut group, &reader, commit)));
         }
-        let written = self.write(&mut group).inspect_err(|error| self.refuse(error));
+        let written = self.write(&mut group);
+        if let Err(error) = &written {
+            self.refuse(error);
+        }
         for (reply, decided) in replies {
             // Whoever has dropped its future has accepted not to know.
             let _ = reply.send(written.clone().and(decided));
@@ -240,7 +250,9 @@ impl Writer {
     }
 
     /// Accepts no more writes, until the engine is open anew.
-    pub(super) fn refuse(&self, error: &Error) {
+    pub(super) fn refuse(&mut self, error: &Error) {
+        // What a failed write has stored shows when the engine is open again.
+        self.recent.clear();
         let reason = error.to_string();
         let mut state = self.shared.state.lock();
         if state.refusing.is_none() {
@@ -263,7 +275,10 @@ impl Writer {
         commit: Commit,
     ) -> Result<Outcome, Error> {
         let Commit { key, expect, operation } = commit;
-        let stored = group.stored(reader, &key)?;
+        let stored = match group.written.get(&key) {
+            Some(written) => written.clone(),
+            None => self.stored(group.db, reader, &key)?,
+        };
         let current = stored.as_ref().map(|stored| Arc::clone(&stored.record));
         if !holds(expect, current.as_deref()) || (current.is_none() && matches!(operation, Operation::Delete))
         {
@@ -273,6 +288,14 @@ impl Writer {
         let stored = group.put(reader, key, revision, operation, stored.as_ref());
         self.issued = revision;
         Ok(Outcome::Committed(Committed { revision, record: stored, previous: current }))
+    }
+
+    /// What is stored under a key.
+    fn stored(&mut self, db: &DB, reader: &Reader, key: &Key) -> Result<Option<Stored>, Error> {
+        if let Some(stored) = self.recent.get(key) {
+            return Ok(Some(stored.clone()));
+        }
+        View::of_the_writer(db, reader).latest(reader.suffix(key.as_str())).map_err(Miss::into_error)
     }
 
     /// Makes the group durable, then visible.
@@ -305,12 +328,26 @@ impl Writer {
         group.db.write_opt(batch, &synced()).map_err(engine_error)?;
         self.shared.telemetry.group(events, bytes, self.shared.environment.uptime().saturating_sub(begin));
         self.new_resources.clear();
+        self.remember(&mut group.written);
         self.publish(group, compacted);
         if compacted.is_some() {
             // The bound holds when the commit is acknowledged.
             self.trim(TRIM_EVENTS_MAX);
         }
         Ok(())
+    }
+
+    /// Keeps what was written for the next writes of the same keys.
+    fn remember(&mut self, written: &mut HashMap<Key, Option<Stored>>) {
+        for (key, stored) in written.drain() {
+            match stored {
+                Some(stored) => {
+                    let bytes = stored.record.value.bytes().len();
+                    self.recent.insert(key, stored, bytes);
+                }
+                None => self.recent.remove(&key),
+            }
+        }
     }
 
     fn publish(&self, group: &mut Group<'_>, compacted: Option<(Revision, u64)>) {
@@ -413,15 +450,6 @@ impl<'a> Group<'a> {
             deadlines: family(db, DEADLINES)?,
             meta: family(db, META)?,
         })
-    }
-
-    /// What is stored under a key, with what the group has made of it.
-    fn stored(&self, reader: &Reader, key: &Key) -> Result<Option<Stored>, Error> {
-        if let Some(written) = self.written.get(key) {
-            return Ok(written.clone());
-        }
-        let view = View::of_the_writer(self.db, reader);
-        view.latest(reader.suffix(key.as_str())).map_err(Miss::into_error)
     }
 
     /// Adds a write; what it has stored.

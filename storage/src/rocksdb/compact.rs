@@ -242,8 +242,10 @@ impl Writer {
         for (_, until) in gaps.iter().filter(|(_, until)| *until <= revision) {
             batch.delete_cf(meta, meta_at(META_GAP, *until));
         }
-        let written = db.write_opt(batch, &synced()).map_err(engine_error);
-        written.inspect_err(|error| self.refuse(error))?;
+        if let Err(error) = db.write_opt(batch, &synced()).map_err(engine_error) {
+            self.refuse(&error);
+            return Err(error);
+        }
         let mut state = self.shared.state.lock();
         state.compacted = state.compacted.max(revision);
         state.gaps.retain(|(_, until)| *until > revision);

@@ -4,14 +4,15 @@
 //! Going back is undoing: the state at a revision is the latest state, where each key that changed since
 //! is what the first change after the revision replaced.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::codec::Entry;
+use super::recent::Recent;
 use super::view::{Miss, Versions, View};
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
-use crate::key::Scope;
+use crate::key::{Key, Scope};
 use crate::record::Record;
 use crate::revision::Revision;
 
@@ -20,13 +21,27 @@ const READ_EVENTS_MAX: usize = 1024;
 /// How many bytes of values are read at once, and then some.
 const READ_BYTES_MAX: usize = 1 << 20;
 
+/// How many bytes of the values that it has read last a replay keeps: what an event made is mostly what one
+/// soon after it replaced.
+const RECENT_BYTES_MAX: usize = 2 << 20;
+
 /// What a read of history gives.
-#[derive(Debug)]
 pub(super) struct Replay {
     /// The events in the scope, oldest first.
     pub(super) events: Vec<Arc<Event>>,
     /// All events of the scope up to here have been read.
     pub(super) position: Revision,
+    /// What is handed to the next read, so that it reads no value twice.
+    pub(super) newest: Newest,
+}
+
+/// The records that the events read last have made.
+pub(super) struct Newest(Recent<Arc<Record>>);
+
+impl Default for Newest {
+    fn default() -> Self {
+        Self(Recent::new(RECENT_BYTES_MAX))
+    }
 }
 
 /// Reads the events of a scope after a revision, up to `published`. \[WATCH-ORDERED\] \[WATCH-UNIQUE\]
@@ -35,33 +50,35 @@ pub(super) fn replay(
     scope: &Scope,
     after: Revision,
     published: Revision,
+    newest: Newest,
 ) -> Result<Replay, Error> {
     let dropped = view.counters()?.dropped;
     if dropped > after {
         // Events that have not been seen are gone. [WATCH-RELIABLE]
         return Err(Error::Compacted { requested: after, oldest: dropped, during: CompactedDuring::Watch });
     }
-    let mut replay = Replay { events: Vec::new(), position: published.max(after) };
-    let mut records = Records { view, versions: view.versions()?, newest: HashMap::new() };
+    let (mut events, mut position) = (Vec::new(), published.max(after));
+    let mut records = Records { view, versions: view.versions()?, newest };
     let (mut read, mut bytes) = (0, 0);
     view.walk_history(after, |revision, entry| {
         if revision > published {
             return Ok(false);
         }
         let entry = read_entry(view, revision, entry)?;
-        if scope.contains(&view.reader.key(&entry.suffix)) {
-            let event = records.event(revision, &entry)?;
+        let key = view.reader.key(&entry.suffix);
+        if scope.contains(&key) {
+            let event = records.event(revision, key, &entry)?;
             bytes += event.value_bytes();
-            replay.events.push(Arc::new(event));
+            events.push(Arc::new(event));
         }
         read += 1;
         let full = read == READ_EVENTS_MAX || bytes >= READ_BYTES_MAX;
         if full {
-            replay.position = revision;
+            position = revision;
         }
         Ok(!full)
     })?;
-    Ok(replay)
+    Ok(Replay { events, position, newest: records.newest })
 }
 
 /// What the keys in a range were at `revision`, where they have changed since: the commit that wrote them;
@@ -100,27 +117,28 @@ pub(super) fn read_entry(view: &View<'_>, revision: Revision, bytes: &[u8]) -> R
 struct Records<'a> {
     view: &'a View<'a>,
     versions: Versions<'a>,
-    newest: HashMap<String, Arc<Record>>,
+    newest: Newest,
 }
 
 impl Records<'_> {
-    fn event(&mut self, revision: Revision, entry: &Entry) -> Result<Event, Error> {
-        let previous = match self.newest.remove(&entry.suffix) {
-            Some(record) if record.revision == entry.previous => Some(record),
+    fn event(&mut self, revision: Revision, key: Key, entry: &Entry) -> Result<Event, Error> {
+        let Newest(newest) = &mut self.newest;
+        let previous = match newest.get(&key) {
             _ if entry.previous.is_zero() => None,
+            Some(record) if record.revision == entry.previous => Some(Arc::clone(record)),
             _ => {
                 let replaced = self.view.version(&entry.suffix, entry.previous);
                 Some(Arc::new(replaced.map_err(Miss::into_error)?))
             }
         };
         let current = if entry.deletion {
+            newest.remove(&key);
             None
         } else {
-            Some(Arc::new(self.versions.record(&entry.suffix, revision)?))
+            let record = Arc::new(self.versions.record(&entry.suffix, revision)?);
+            newest.insert(key.clone(), Arc::clone(&record), record.value.bytes().len());
+            Some(record)
         };
-        if let Some(record) = &current {
-            self.newest.insert(entry.suffix.clone(), Arc::clone(record));
-        }
-        Ok(Event { revision, key: self.view.reader.key(&entry.suffix), current, previous })
+        Ok(Event { revision, key, current, previous })
     }
 }

@@ -50,6 +50,7 @@ mod lock;
 mod log_check;
 mod open;
 mod options;
+mod recent;
 mod remaining;
 mod reopen;
 mod scan;
@@ -73,6 +74,7 @@ pub use self::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
 use self::codec::Reader;
 use self::commit::{QUEUE_COMMITS_MAX, Request, Writer};
 use self::engine::{Engine, closed};
+use self::history::Newest;
 use self::list::{Page, Pin, ScanCursor};
 pub use self::log_check::LogDamage;
 pub use self::open::OpenError;
@@ -375,6 +377,7 @@ impl RocksResource {
             predicate,
             initial,
             reading: None,
+            newest: Newest::default(),
             taken: [].into(),
             position,
             progress_answered: progress.then_some(progress_requests),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::codec::Reader;
 use super::engine::closed;
-use super::history::{Replay, replay};
+use super::history::{Newest, Replay, replay};
 use super::keyspace::ResourceId;
 use super::list;
 use super::scan::{Page, Scan};
@@ -48,6 +48,8 @@ pub(super) struct HistoryWatch {
     pub(super) initial: Option<Initial>,
     /// The read of history under way.
     pub(super) reading: Option<Reading<Replay>>,
+    /// What the last read of history hands to the next one, while this watch catches up.
+    pub(super) newest: Newest,
     /// Events taken and not yet returned; bounded by what is taken at once.
     pub(super) taken: VecDeque<(EventType, Arc<Event>)>,
     /// Everything up to here was taken.
@@ -118,13 +120,17 @@ impl HistoryWatch {
             if let Some(reading) = &mut self.reading {
                 let read = joined(ready!(Pin::new(reading).poll(context)));
                 self.reading = None;
-                let Replay { events, position } = read?;
+                let Replay { events, position, newest } = read?;
                 self.take(events);
-                self.position = position;
+                (self.position, self.newest) = (position, newest);
                 continue;
             }
             match self.look(context)? {
-                Look::Events(events) => self.take(events),
+                Look::Events(events) => {
+                    // Caught up: from here on events come from memory.
+                    self.newest = Newest::default();
+                    self.take(events);
+                }
                 Look::Progress(revision) => {
                     let bookmark = Bookmark { revision, initial_events_end: false };
                     return Poll::Ready(Ok(WatchEvent::Bookmark(bookmark)));
@@ -170,11 +176,14 @@ impl HistoryWatch {
     }
 
     /// Reads on in history.
-    fn catch_up(&self) -> Reading<Replay> {
+    fn catch_up(&mut self) -> Reading<Replay> {
         let (reader, scope, after) = (Arc::clone(&self.reader), self.scope.clone(), self.position);
+        let newest = std::mem::take(&mut self.newest);
         // Before the view is opened, so that it holds everything up to here.
         let published = self.shared.state.lock().revision;
-        start_blocking(&self.shared, move |db| replay(&View::open(db, &reader), &scope, after, published))
+        start_blocking(&self.shared, move |db| {
+            replay(&View::open(db, &reader), &scope, after, published, newest)
+        })
     }
 
     /// Looks at the newest events. Registers for the next wake-up under the same lock, so that none is
