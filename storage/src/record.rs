@@ -95,12 +95,12 @@ impl Value {
     }
 
     /// A value that was laid out before: for engines that keep layout and attributes beside the bytes.
-    /// `None` where the layout does not fit the bytes.
+    /// Gives the bytes back where the layout does not fit them.
     #[cfg(feature = "rocksdb")]
-    pub(crate) fn laid_out(bytes: Bytes, layout: Layout, attributes: Attributes) -> Option<Self> {
+    pub(crate) fn laid_out(bytes: Bytes, layout: Layout, attributes: Attributes) -> Result<Self, Bytes> {
         let Layout { body, metadata_start, metadata_end, splice, .. } = layout;
         let offsets = [0, body, metadata_start, splice, metadata_end, bytes.len()];
-        offsets.is_sorted().then_some(Self { bytes, layout, attributes })
+        if offsets.is_sorted() { Ok(Self { bytes, layout, attributes }) } else { Err(bytes) }
     }
 
     /// Where the parts of the bytes are.

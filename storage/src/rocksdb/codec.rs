@@ -239,18 +239,18 @@ impl Reader {
         let key = self.key(suffix);
         let corrupt = |reason| Error::Corrupt { key: key.clone(), revision: Some(revision), reason };
         let header = Header::read(version).ok_or_else(|| corrupt("its header is cut off".to_owned()))?;
-        // One piece of memory for attributes and value.
-        let start = header.attributes.start;
-        let kept = Bytes::copy_from_slice(version.get(start..).unwrap_or_default());
-        let split = header.attributes.end - start;
-        let (attributes, bytes) = (kept.slice(..split), kept.slice(split..));
-        let known = header.schema == self.schema.version;
-        let attributes = known.then(|| Attributes::decode(attributes, &self.schema)).flatten();
-        let laid_out = attributes.and_then(|known| Value::laid_out(bytes.clone(), header.layout, known));
-        let value = match laid_out {
-            Some(value) => value,
-            None => Value::new(bytes, &self.schema).map_err(|error| corrupt(error.to_string()))?,
+        // Two pieces of memory: two parts of one would need a third, which counts who has it.
+        let (head, value) = version.split_at_checked(header.attributes.end).unwrap_or_default();
+        let bytes = Bytes::copy_from_slice(value);
+        let attributes = head.get(header.attributes).filter(|_| header.schema == self.schema.version);
+        let decode = |bytes| Attributes::decode(Bytes::copy_from_slice(bytes), &self.schema);
+        let attributes = attributes.and_then(decode);
+        let laid_out = match attributes {
+            Some(attributes) => Value::laid_out(bytes, header.layout, attributes),
+            None => Err(bytes),
         };
+        let value = laid_out.or_else(|bytes| Value::new(bytes, &self.schema));
+        let value = value.map_err(|error| corrupt(error.to_string()))?;
         Ok(Record { key, value, revision })
     }
 }
