@@ -90,12 +90,12 @@ pub struct ServeOptions {
 
     /// How many bytes of stored blocks --backend rocksdb keeps in memory, such as 256Mi. More saves reads
     /// of what does not fit.
-    #[arg(long, env = "WATCHKEEP_BLOCK_CACHE_BYTES", value_name = "BYTES", default_value = "64Mi", value_parser = parse_bytes)]
+    #[arg(long, env = "WATCHKEEP_BLOCK_CACHE_BYTES", value_name = "BYTES", default_value = "40Mi", value_parser = parse_bytes)]
     pub block_cache_bytes: usize,
 
     /// How many bytes of writes --backend rocksdb gathers in memory before they become files. More makes
     /// fewer files, and a longer start after a kill.
-    #[arg(long, env = "WATCHKEEP_WRITE_BUFFER_BYTES", value_name = "BYTES", default_value = "64Mi", value_parser = parse_bytes)]
+    #[arg(long, env = "WATCHKEEP_WRITE_BUFFER_BYTES", value_name = "BYTES", default_value = "32Mi", value_parser = parse_bytes)]
     pub write_buffer_bytes: usize,
 
     /// File to write a kubeconfig for this server to, once it accepts requests. An existing one is

@@ -30,7 +30,7 @@ pub(crate) async fn get(context: &Context, report: &mut Report) {
     let row = Row::new("1 KiB: a tenth of the keys, cached").cost(gets, &cost);
     report.row(row.at_most("CPU", cpu_micros(gets, &cost), REACH_CPU_MICROS, "µs"));
     let cost = warm_gets(&store.pods, &all, gets).await;
-    report.row(Row::new("1 KiB: all keys, 64 MiB cache").cost(gets, &cost));
+    report.row(Row::new("1 KiB: all keys, default cache").cost(gets, &cost));
     let options = store.close().await;
     let store = Store::open_with(RocksOptions { block_cache_bytes: LARGE_CACHE_BYTES, ..options }).await;
     read_list(&store.pods).await;

@@ -69,7 +69,7 @@ pub(crate) async fn layout(context: &Context, report: &mut Report) {
     stores.updated.settle().await;
     // Opened again, neither has objects in its write buffers, which would be read for less.
     let stores = reopen(report, stores, RocksOptions::new("").block_cache_bytes).await;
-    compare(context, report, &stores, "64 MiB cache").await;
+    compare(context, report, &stores, "default cache").await;
     let stores = reopen(report, stores, LARGE_CACHE_BYTES).await;
     compare(context, report, &stores, "all cached").await;
 

@@ -27,9 +27,9 @@ pub(crate) async fn list(context: &Context, report: &mut Report) {
         let row = Row::new(case).cost(ops, &cost);
         row.at_least("rate", rate(ops, &cost), REACH_RATE, "objects/s").by_the_clock()
     };
-    report.row(small("1 KiB: all, 64 MiB cache", warm_lists(&store.pods, count, lists).await));
+    report.row(small("1 KiB: all, default cache", warm_lists(&store.pods, count, lists).await));
     let (listed, cost) = read_pages(&store.pods).await;
-    report.row(Row::new(format!("1 KiB: in pages of {PAGE}, 64 MiB cache")).cost(listed, &cost));
+    report.row(Row::new(format!("1 KiB: in pages of {PAGE}, default cache")).cost(listed, &cost));
     let options = store.close().await;
     let store = Store::open_with(RocksOptions { block_cache_bytes: LARGE_CACHE_BYTES, ..options }).await;
     report.row(small("1 KiB: all, all cached", warm_lists(&store.pods, count, lists).await));
@@ -38,7 +38,7 @@ pub(crate) async fn list(context: &Context, report: &mut Report) {
     let directory = scratch(&context.directory);
     let store = filled(RocksOptions::new(directory.path()), LARGE_BYTES, large_objects).await;
     let cost = warm_lists(&store.pods, large_objects, lists).await;
-    report.row(Row::new("12 KiB: all, 64 MiB cache").cost(large_objects * lists, &cost));
+    report.row(Row::new("12 KiB: all, default cache").cost(large_objects * lists, &cost));
     store.close().await;
 }
 

@@ -13,15 +13,15 @@ use std::sync::Arc;
 
 use ::rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, InfoLogger,
-    IteratorMode, LogLevel, Options, WriteBatch, properties,
+    IteratorMode, LogLevel, Options, WriteBatch, WriteBufferManager, properties,
 };
 
 use super::codec::{self, Counters, Reader};
 use super::commit::{BLOCK_REVISIONS, synced};
 use super::compact::Marks;
 use super::keyspace::{
-    FAMILIES, FORMAT, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK, META_RESERVED,
-    META_RESOURCE, META_REVISION, ResourceId, family, meta_at, revision_of,
+    FAMILIES, FORMAT, LATEST, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK,
+    META_RESERVED, META_RESOURCE, META_REVISION, ResourceId, family, meta_at, revision_of,
 };
 use super::lock::DirectoryLock;
 use super::log_check::{self, LogDamage};
@@ -292,16 +292,33 @@ fn log(level: LogLevel, line: &str) {
 }
 
 /// How much is read at a time. Larger blocks make lists cheaper, and reads of single objects that are not
-/// cached dearer.
-const BLOCK_BYTES: usize = 16 << 10;
+/// cached dearer. With what the engine adds to it, it is just what an allocator sets aside for it.
+const BLOCK_BYTES: usize = (16 << 10) - 64;
+/// What the cache takes a block for when it makes room for its own table: less than most, so that it is the
+/// blocks that fill it.
+const BLOCK_BYTES_LEAST: usize = BLOCK_BYTES / 2;
+/// How much of each file is read ahead while files are merged: memory that no bound counts.
+const MERGE_READAHEAD_BYTES: usize = 512 << 10;
+/// How many new files of a family are merged at once. More writes each value less often, and has a read look
+/// for its key in more of them: `latest` is for reading.
+const NEW_FILES_LATEST: i32 = 4;
+/// The others lie in the order of revisions, so that a read finds its file at once.
+const NEW_FILES_OTHERS: i32 = 8;
 /// The part of a write buffer that tells which keys are in it.
 const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
 
 /// The options of the engine, and its column families.
 fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescriptor>) {
+    // One bound for what is read and what is written: the write buffers take their room from the cache, and
+    // take more of it rather than stall.
+    let (write_bytes, stall) = (options.write_buffer_bytes, false);
+    let cache_bytes = options.block_cache_bytes.saturating_add(write_bytes);
+    let cache = Cache::new_hyper_clock_cache(cache_bytes, BLOCK_BYTES_LEAST);
+    let write_buffers =
+        WriteBufferManager::new_write_buffer_manager_with_cache(write_bytes, stall, cache.clone());
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_size(BLOCK_BYTES);
-    blocks.set_block_cache(&Cache::new_lru_cache(options.block_cache_bytes));
+    blocks.set_block_cache(&cache);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     blocks.set_bloom_filter(10.0, false);
@@ -318,9 +335,10 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
     family.set_memtable_whole_key_filtering(true);
 
     let mut general = family.clone();
-    general.set_db_write_buffer_size(options.write_buffer_bytes);
+    general.set_write_buffer_manager(&write_buffers);
     general.set_max_total_wal_size(4 * options.write_buffer_bytes as u64);
     general.set_max_background_jobs(2);
+    general.set_compaction_readahead_size(MERGE_READAHEAD_BYTES);
     // A torn end of the log is what a loss of power leaves: everything before it counts.
     general.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     general.set_paranoid_checks(true);
@@ -330,8 +348,13 @@ fn engine_options(options: &RocksOptions) -> (Options, Vec<ColumnFamilyDescripto
     general.set_log_level(LogLevel::Warn);
     general.set_stats_dump_period_sec(0);
     general.set_stats_persist_period_sec(0);
-    let families = FAMILIES.iter().map(|name| ColumnFamilyDescriptor::new(*name, family.clone()));
-    (general, families.collect())
+    let families = FAMILIES.map(|name| {
+        let mut family = family.clone();
+        let new_files = if name == LATEST { NEW_FILES_LATEST } else { NEW_FILES_OTHERS };
+        family.set_level_zero_file_num_compaction_trigger(new_files);
+        ColumnFamilyDescriptor::new(name, family)
+    });
+    (general, families.into())
 }
 
 /// What `meta` tells of a store.

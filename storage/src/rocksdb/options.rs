@@ -21,11 +21,12 @@ pub struct RocksOptions {
     /// For how long a list may be read; a longer one would keep the history that it undoes. Default
     /// 1 minute, the longest a request may take.
     pub cursor_deadline: Duration,
-    /// How many bytes of uncompressed blocks stay in memory. Default 64 MiB; more saves reads of what does
-    /// not fit.
+    /// How many bytes of uncompressed blocks stay in memory, and what the write buffers have no use for.
+    /// Default 40 MiB; more saves reads of what does not fit.
     pub block_cache_bytes: usize,
-    /// How many bytes of writes are gathered in memory before they become files. Default 64 MiB; more
-    /// makes fewer and larger files, and a longer replay after a kill.
+    /// How many bytes of writes are gathered in memory before they become files. While they do they may take
+    /// half as many again, from the cache. Default 32 MiB; more makes fewer and larger files, and a longer
+    /// replay after a kill.
     pub write_buffer_bytes: usize,
     /// What is done with blocks before they go to the disk. Default [`Compression::None`].
     pub compression: Compression,
@@ -53,8 +54,8 @@ impl RocksOptions {
             history_retention: Duration::from_mins(5),
             history_bytes_max: 256 << 20,
             cursor_deadline: Duration::from_mins(1),
-            block_cache_bytes: 64 << 20,
-            write_buffer_bytes: 64 << 20,
+            block_cache_bytes: 40 << 20,
+            write_buffer_bytes: 32 << 20,
             compression: Compression::default(),
             first_revision: None,
         }
