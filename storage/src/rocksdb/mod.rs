@@ -85,7 +85,7 @@ use self::scan::Scan;
 use self::state::State;
 pub use self::telemetry::HISTOGRAM_BUCKETS;
 use self::telemetry::Telemetry;
-use self::view::{Miss, Stored, View};
+use self::view::{Miss, Stored, Tier, View};
 use self::watch::{HistoryWatch, Initial};
 use crate::environment::Environment;
 use crate::error::{CompactedDuring, Error, OBJECT_BYTES_MAX};
@@ -270,7 +270,12 @@ enum Looked {
     },
 }
 
-fn look(view: &View<'_>, suffix: &str) -> Result<Looked, Miss> {
+fn look(db: &DB, reader: &Reader, suffix: &str, tier: Tier) -> Result<Looked, Miss> {
+    // What one look finds is whole without a snapshot, which would cost a lock of the engine.
+    if let Some(stored) = View::of_now(db, reader, tier).latest_inline(suffix)? {
+        return Ok(Looked::Stored(stored));
+    }
+    let view = View::open_in(db, reader, tier);
     match view.latest(suffix)? {
         Some(stored) => Ok(Looked::Stored(stored)),
         None => Ok(Looked::Absent { at: view.revision()? }),
@@ -304,13 +309,13 @@ impl RocksResource {
     async fn latest(&self, key: &Key) -> Result<Looked, Error> {
         let suffix = self.reader.suffix(key.as_str());
         if let Some(db) = self.shared.engine.try_get()? {
-            match look(&View::in_memory(&db, &self.reader), suffix) {
+            match look(&db, &self.reader, suffix, Tier::Memory) {
                 Err(Miss::OnDisk) => {}
                 found => return found.map_err(Miss::into_error),
             }
         }
         let (reader, suffix) = (Arc::clone(&self.reader), suffix.to_owned());
-        let read = move |db: &DB| look(&View::open(db, &reader), &suffix).map_err(Miss::into_error);
+        let read = move |db: &DB| look(db, &reader, &suffix, Tier::Disk).map_err(Miss::into_error);
         blocking(&self.shared, read).await
     }
 

@@ -1,6 +1,6 @@
 //! The store as of one moment: a snapshot of the engine, and the reads that are made in it.
 //!
-//! A view blocks on the disk, unless it was opened to look at memory only. It lives for one step of an
+//! A view blocks on the disk, unless it looks at memory only ([`Tier`]). It lives for one step of an
 //! operation: what has to last for longer is a revision, and the pin that keeps its history. The writer
 //! needs no snapshot: while it looks nobody else changes anything.
 
@@ -20,7 +20,16 @@ pub(super) struct View<'a> {
     db: &'a DB,
     snapshot: Option<Snapshot<'a>>,
     pub(super) reader: &'a Reader,
-    memory_only: bool,
+    tier: Tier,
+}
+
+/// Where a view looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tier {
+    /// In memory, where a look does not block: what is elsewhere is [`Miss::OnDisk`].
+    Memory,
+    /// On the disk too.
+    Disk,
 }
 
 /// A record and when it expires.
@@ -137,22 +146,27 @@ fn missing(reader: &Reader, suffix: &str, revision: Revision) -> Error {
 impl<'a> View<'a> {
     /// The resource as it is now.
     pub(super) fn open(db: &'a DB, reader: &'a Reader) -> Self {
-        Self { db, snapshot: Some(db.snapshot()), reader, memory_only: false }
+        Self::open_in(db, reader, Tier::Disk)
+    }
+
+    /// As [`View::open`], for a look that goes no further than the tier.
+    pub(super) fn open_in(db: &'a DB, reader: &'a Reader, tier: Tier) -> Self {
+        Self { db, snapshot: Some(db.snapshot()), reader, tier }
     }
 
     /// The resource while the writer looks at it.
     pub(super) fn of_the_writer(db: &'a DB, reader: &'a Reader) -> Self {
-        Self { db, snapshot: None, reader, memory_only: false }
+        Self::of_now(db, reader, Tier::Disk)
     }
 
-    /// As [`View::open`], for a look that must not block: what is not in memory is [`Miss::OnDisk`].
-    pub(super) fn in_memory(db: &'a DB, reader: &'a Reader) -> Self {
-        Self { memory_only: true, ..Self::open(db, reader) }
+    /// The resource as each single look finds it: between two of them it may change.
+    pub(super) fn of_now(db: &'a DB, reader: &'a Reader, tier: Tier) -> Self {
+        Self { db, snapshot: None, reader, tier }
     }
 
     fn get(&self, name: &str, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, Miss> {
         let mut options = ReadOptions::default();
-        if self.memory_only {
+        if self.tier == Tier::Memory {
             options.set_read_tier(ReadTier::BlockCache);
         }
         let family = family(self.db, name)?;
@@ -182,6 +196,15 @@ impl<'a> View<'a> {
         let Some(bytes) = self.get(LATEST, &self.reader.id.latest(suffix))? else { return Ok(None) };
         let entry = self.entry(suffix, &bytes)?;
         let record = Arc::new(self.record(suffix, &entry)?);
+        Ok(Some(Stored { record, deadline_millis: entry.deadline_millis }))
+    }
+
+    /// As [`View::latest`], where one look is enough: `None` also for a value that does not stand in `latest`.
+    pub(super) fn latest_inline(&self, suffix: &str) -> Result<Option<Stored>, Miss> {
+        let Some(bytes) = self.get(LATEST, &self.reader.id.latest(suffix))? else { return Ok(None) };
+        let entry = self.entry(suffix, &bytes)?;
+        let Some(version) = entry.inline_version() else { return Ok(None) };
+        let record = Arc::new(self.reader.record(suffix, entry.revision, version)?);
         Ok(Some(Stored { record, deadline_millis: entry.deadline_millis }))
     }
 
