@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib/common.sh
 . scripts/lib/common.sh
 
-ALL_SUITES='fmt scripts generated clippy unit rocksdb clippy-all-features features doc unit-rocksdb kubectl
-    end-to-end end-to-end-rocksdb'
+ALL_SUITES='fmt scripts generated clippy unit etcd unit-etcd3 rocksdb clippy-all-features features doc unit-rocksdb
+    kubectl end-to-end end-to-end-rocksdb'
 SUITES=${SUITES:-$ALL_SUITES}
 # Longest run of one suite: a build from nothing on two cores takes a third of it.
 SUITE_TIMEOUT_SECONDS=2400
@@ -20,6 +20,7 @@ FAILURE_LINES=400
 export WATCHKEEP_CACHE=${WATCHKEEP_CACHE:-$HOME/.cache/watchkeep}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$WATCHKEEP_CACHE/target}
 export WATCHKEEP_KUBECTLS=${WATCHKEEP_KUBECTLS:-$WATCHKEEP_CACHE/tools/kubectls}
+export WATCHKEEP_ETCD=${WATCHKEEP_ETCD:-$WATCHKEEP_CACHE/tools/etcd}
 
 # A check of what was committed must not move the lock file.
 locked=()
@@ -68,6 +69,14 @@ suite_unit() { run_tests --workspace --exclude watchkeep-tests; }
 
 # RocksDB alone: what needs memory runs in unit.
 suite_unit-rocksdb() { run_tests -p watchkeep-storage -p watchkeep-server --no-default-features --features rocksdb; }
+
+suite_etcd() { scripts/setup-etcd.sh; }
+
+# etcd3 alone, against a real etcd for each test.
+suite_unit-etcd3() {
+    cargo clippy "${locked[@]}" -p watchkeep-storage --no-default-features --features etcd3 --all-targets -- -D warnings &&
+        run_tests -p watchkeep-storage --no-default-features --features etcd3
+}
 
 suite_kubectl() { scripts/setup-kubectl.sh; }
 

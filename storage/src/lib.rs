@@ -322,6 +322,8 @@ mod create;
 mod delete;
 mod environment;
 mod error;
+#[cfg(feature = "etcd3")]
+pub mod etcd3;
 mod event;
 mod extract;
 mod interface;
