@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a store that cannot be opened is a failed test")]
 
-#[path = "support/etcd.rs"]
+#[path = "etcd3/etcd.rs"]
 #[expect(dead_code, reason = "other tests halt and restart it")]
 mod etcd;
 

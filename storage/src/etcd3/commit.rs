@@ -35,12 +35,10 @@ impl Shared {
             }
             _ => {}
         }
-        let answer = match &commit.operation {
-            Operation::Put { ttl: Some(ttl), .. } => self.put_leased(resource, &commit, *ttl).await,
-            _ => {
-                let request = transaction(resource, &commit, 0);
-                self.client.call(Method::Txn, request).await
-            }
+        let answer = if let Operation::Put { ttl: Some(ttl), .. } = &commit.operation {
+            self.put_leased(resource, &commit, *ttl).await
+        } else {
+            self.client.call(Method::Txn, transaction(resource, &commit, 0)).await
         };
         match answer {
             Ok(answer) => outcome(resource, commit, answer),

@@ -27,7 +27,7 @@ use crate::error::{CompactedDuring, Error};
 use crate::interface::BoxFuture;
 use crate::revision::Revision;
 
-/// The pause before a connection is made again: doubled each time, with a random part taken off.
+/// The pause before a connection is made again: doubled each time, and up to a half of it taken off by chance.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -48,6 +48,7 @@ pub(super) struct Feed {
     tries: u32,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a watch is in the large one nearly always")]
 enum Link {
     Opening(BoxFuture<'static, Result<WatchStream, Error>>),
     Open(WatchStream),
@@ -143,8 +144,8 @@ impl Feed {
         self.shared.client.telemetry.resumed();
         let pause = PAUSE_MIN.saturating_mul(1 << self.tries.min(10)).min(PAUSE_MAX);
         // Watches that were cut together do not come back together.
-        let off = u32::try_from(self.shared.environment.random() >> 33).unwrap_or_default();
-        let pause = pause - (pause / 2).mul_f64(f64::from(off) / f64::from(1_u32 << 31));
+        let chance = u32::try_from(self.shared.environment.random() >> 32).unwrap_or_default();
+        let pause = (pause / 2).mul_f64(1.0 + f64::from(chance) / f64::from(u32::MAX));
         self.tries += 1;
         self.repeated = self.returned;
         let (shared, range, after) = (Arc::clone(&self.shared), self.range.clone(), self.position);

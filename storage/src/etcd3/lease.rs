@@ -76,10 +76,10 @@ impl Plan {
 
     /// Whether a lease does at uptime `now`: it does not end early, and not late.
     fn fits(self, lease: &Lease, now: Duration) -> bool {
-        let least = now.saturating_add(self.ttl + self.margin);
+        let early = now.saturating_add(self.ttl + self.margin);
         // The second that the grant was rounded up by.
-        let most = least.saturating_add(self.window + Duration::from_secs(1));
-        (least..=most).contains(&lease.until) && lease.keys < KEYS_MAX
+        let late = early.saturating_add(self.window + Duration::from_secs(1));
+        (early..=late).contains(&lease.until) && lease.keys < KEYS_MAX
     }
 
     /// How long the transaction may take that attaches a key at uptime `now`.

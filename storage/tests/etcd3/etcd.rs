@@ -7,6 +7,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
@@ -16,6 +17,9 @@ use tempfile::TempDir;
 
 /// How long a start may take.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many ports are tried.
+const START_TRIES: usize = 5;
 
 /// How often the log is looked at meanwhile.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
@@ -35,57 +39,64 @@ pub(crate) struct Etcd {
     shell: Child,
     input: Option<ChildStdin>,
     pid: Pid,
-    port: u16,
+    url: String,
     directory: TempDir,
 }
 
 impl Etcd {
     /// Starts one on a free port.
     pub(crate) async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::start_with("http", &[]).await
     }
 
-    /// Starts one with more flags.
-    pub(crate) async fn start_with(flags: &[&str]) -> Self {
-        let directory = TempDir::with_prefix("watchkeep-etcd-").unwrap();
-        Self::launch(directory, 0, flags).await
+    /// Starts one that talks TLS, to clients that show a certificate, with the files of a directory.
+    pub(crate) async fn start_with_tls(certificates: &Path) -> Self {
+        let file = |name| certificates.join(name).to_str().unwrap().to_owned();
+        let flags = [
+            format!("--cert-file={}", file("server.pem")),
+            format!("--key-file={}", file("server-key.pem")),
+            format!("--trusted-ca-file={}", file("ca.pem")),
+            "--client-cert-auth".to_owned(),
+        ];
+        Self::start_with("https", &flags).await
     }
 
-    async fn launch(directory: TempDir, port: u16, flags: &[&str]) -> Self {
+    async fn start_with(scheme: &'static str, flags: &[String]) -> Self {
+        for _ in 0..START_TRIES {
+            // etcd calls itself, so it has to be told its port; somebody else may take it in between.
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let directory = TempDir::with_prefix("watchkeep-etcd-").unwrap();
+            if let Ok(etcd) = Self::launch(directory, format!("{scheme}://127.0.0.1:{port}"), flags).await {
+                return etcd;
+            }
+        }
+        panic!("every port was taken");
+    }
+
+    /// An error where its port is taken.
+    async fn launch(directory: TempDir, url: String, flags: &[String]) -> Result<Self, ()> {
         let log = directory.path().join("log");
         // What an earlier one wrote is not the answer.
         drop(File::create(&log).unwrap());
-        let mut shell = command(directory.path(), &log, port).args(flags).spawn().unwrap();
+        let mut shell = command(directory.path(), &log, &url).args(flags).spawn().unwrap();
         let input = shell.stdin.take();
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let pid = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
-        let mut etcd = Self { shell, input, pid, port, directory };
-        let started = tokio::time::timeout(START_TIMEOUT, etcd.port_in(&log)).await;
-        etcd.port = started.unwrap_or_else(|_| panic!("no etcd: {}", fs::read_to_string(&log).unwrap()));
-        etcd
-    }
-
-    /// The port that its log tells once it serves.
-    async fn port_in(&self, log: &Path) -> u16 {
-        loop {
-            let text = fs::read_to_string(log).unwrap();
-            let serves = text.lines().find(|line| line.contains("serving client traffic"));
-            if let Some((_, port)) = serves.and_then(|line| line.split_once("\"address\":\"127.0.0.1:")) {
-                return port.split('"').next().unwrap().parse().unwrap();
-            }
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
+        let etcd = Self { shell, input, pid, url, directory };
+        let served = tokio::time::timeout(START_TIMEOUT, serves(&log)).await;
+        let served = served.unwrap_or_else(|_| panic!("no etcd: {}", fs::read_to_string(&log).unwrap()));
+        served.map(|()| etcd)
     }
 
     /// Where its clients find it.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.url.clone()
     }
 
     /// Its port.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.url.rsplit(':').next().unwrap().parse().unwrap()
     }
 
     /// Kills it, and starts it again with what it has kept.
@@ -95,9 +106,9 @@ impl Etcd {
         }
         self.end();
         let directory = std::mem::replace(&mut self.directory, TempDir::new().unwrap());
-        let port = self.port;
+        let url = self.url();
         drop(self);
-        Self::launch(directory, port, &[]).await
+        Self::launch(directory, url, &[]).await.unwrap()
     }
 
     /// Halts it: connections stay, and nothing answers.
@@ -122,12 +133,26 @@ impl Drop for Etcd {
     }
 }
 
-fn command(directory: &Path, log: &Path, port: u16) -> Command {
+/// Waits until the log tells that it serves; an error when it tells that it cannot.
+async fn serves(log: &Path) -> Result<(), ()> {
+    loop {
+        let text = fs::read_to_string(log).unwrap();
+        if text.contains("serving client traffic") {
+            return Ok(());
+        }
+        if text.contains("address already in use") {
+            return Err(());
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
+
+fn command(directory: &Path, log: &Path, client: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", SHELL, "sh"]).arg(directory).arg(log).arg(binary());
     command.arg("--data-dir").arg(directory.join("data"));
-    let (client, peer) = (format!("http://127.0.0.1:{port}"), "http://127.0.0.1:0");
-    command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
+    let peer = "http://127.0.0.1:0";
+    command.args(["--listen-client-urls", client, "--advertise-client-urls", client]);
     command.args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]);
     command.args(["--initial-cluster", &format!("default={peer}"), "--unsafe-no-fsync"]);
     command.args(["--heartbeat-interval", "20", "--election-timeout", "200"]);

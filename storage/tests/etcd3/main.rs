@@ -1,0 +1,16 @@
+//! What the etcd3 backend promises beyond the contract, against a real etcd.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod etcd;
+mod gateway;
+mod proxy;
+mod store;
+
+mod corrupt;
+mod faults;
+mod leases;
+mod lists;
+mod opening;
+mod resuming;
+mod trips;
