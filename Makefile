@@ -25,6 +25,9 @@ ARGS ?=
 ifeq ($(BACKEND),memory)
 RUN_CARGO := cargo
 RUN_FLAGS :=
+else ifeq ($(BACKEND),etcd3)
+RUN_CARGO := cargo
+RUN_FLAGS := --features etcd3
 else
 RUN_CARGO := scripts/with-rocksdb.sh cargo
 RUN_FLAGS := --features rocksdb,jemalloc
@@ -43,7 +46,7 @@ help: ## List the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
 
 .PHONY: run
-run: setup ## Build and start the server [LISTEN=…] [BACKEND=rocksdb|memory] [SERVER_KUBECONFIG=…] [ARGS="…"]
+run: setup ## Build and start the server [LISTEN=…] [BACKEND=rocksdb|memory|etcd3] [SERVER_KUBECONFIG=…] [ARGS="…"]
 	@mkdir -p '$(dir $(SERVER_KUBECONFIG))'
 	@echo 'once it is ready:  kubectl --kubeconfig=$(SERVER_KUBECONFIG) get namespaces'
 	@$(RUN_CARGO) run --release -p watchkeep-server $(RUN_FLAGS) --bin watchkeep -- serve \

@@ -74,8 +74,9 @@ suite_etcd() { scripts/setup-etcd.sh; }
 
 # etcd3 alone, against a real etcd for each test.
 suite_unit-etcd3() {
-    cargo clippy "${locked[@]}" -p watchkeep-storage --no-default-features --features etcd3 --all-targets -- -D warnings &&
-        run_tests -p watchkeep-storage --no-default-features --features etcd3
+    cargo clippy "${locked[@]}" -p watchkeep-storage -p watchkeep-server --no-default-features --features etcd3 \
+        --all-targets -- -D warnings &&
+        run_tests -p watchkeep-storage -p watchkeep-server --no-default-features --features etcd3
 }
 
 suite_kubectl() { scripts/setup-kubectl.sh; }

@@ -26,12 +26,17 @@ pub enum BackendError {
     #[cfg(feature = "rocksdb")]
     #[error(transparent)]
     Rocksdb(#[from] watchkeep_storage::rocksdb::OpenError),
+    /// The flags describe no cluster that can be asked.
+    #[cfg(feature = "etcd3")]
+    #[error(transparent)]
+    Etcd3(#[from] watchkeep_storage::etcd3::OpenError),
 }
 
 fn name(kind: BackendKind) -> &'static str {
     match kind {
         BackendKind::Rocksdb => "RocksDB",
         BackendKind::Memory => "memory",
+        BackendKind::Etcd3 => "etcd3",
     }
 }
 
@@ -42,6 +47,9 @@ fn remedy(kind: BackendKind) -> &'static str {
         }
         BackendKind::Memory => {
             "build with make run BACKEND=memory, or cargo build -p watchkeep-server --features memory"
+        }
+        BackendKind::Etcd3 => {
+            "build with make run BACKEND=etcd3, or cargo build -p watchkeep-server --features etcd3"
         }
     }
 }
@@ -54,7 +62,7 @@ fn remedy(kind: BackendKind) -> &'static str {
 /// # Panics
 /// Outside a tokio runtime.
 #[cfg_attr(
-    not(any(feature = "memory", feature = "rocksdb")),
+    not(any(feature = "memory", feature = "rocksdb", feature = "etcd3")),
     expect(unused_variables, reason = "a binary without a backend opens nothing")
 )]
 pub fn open(options: &ServeOptions, environment: &Environment) -> Result<Opened, BackendError> {
@@ -72,7 +80,13 @@ pub fn open(options: &ServeOptions, environment: &Environment) -> Result<Opened,
             let checkpoints = options.checkpoint_dir.clone().map(|place| checkpoints(&backend, place));
             Ok(Opened { backend, checkpoints })
         }
-        #[cfg(not(all(feature = "memory", feature = "rocksdb")))]
+        #[cfg(feature = "etcd3")]
+        BackendKind::Etcd3 => {
+            use watchkeep_storage::etcd3::EtcdBackend;
+            let backend = Box::new(EtcdBackend::open(options.etcd3(), environment.clone())?);
+            Ok(Opened { backend, checkpoints: None })
+        }
+        #[cfg(not(all(feature = "memory", feature = "rocksdb", feature = "etcd3")))]
         missing => Err(BackendError::NotBuilt(missing)),
     }
 }
@@ -122,6 +136,11 @@ mod tests {
         let table = [
             (vec!["--backend", "memory"], cfg!(feature = "memory"), "--features memory"),
             (vec!["--data-dir", data_dir.to_str().unwrap()], cfg!(feature = "rocksdb"), "--features rocksdb"),
+            (
+                vec!["--backend", "etcd3", "--etcd-servers", "http://127.0.0.1:1"],
+                cfg!(feature = "etcd3"),
+                "--features etcd3",
+            ),
         ];
         for (flags, built, remedy) in table {
             match asked_for(&flags) {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "etcd3")]
+use watchkeep_storage::etcd3::EtcdOptions;
 #[cfg(feature = "memory")]
 use watchkeep_storage::memory::MemoryOptions;
 #[cfg(feature = "rocksdb")]
@@ -56,6 +58,8 @@ pub enum BackendKind {
     Rocksdb,
     /// In memory: fast, and gone with the process.
     Memory,
+    /// In the etcd cluster of --etcd-servers, which several servers may share.
+    Etcd3,
 }
 
 /// The flags of `watchkeep serve`.
@@ -98,6 +102,28 @@ pub struct ServeOptions {
     #[arg(long, env = "WATCHKEEP_WRITE_BUFFER_BYTES", value_name = "BYTES", default_value = "32Mi", value_parser = parse_bytes)]
     pub write_buffer_bytes: usize,
 
+    /// URLs of the members of the cluster of --backend etcd3, separated by commas, such as
+    /// https://etcd-1:2379,https://etcd-2:2379. One is asked for everything, the next when it fails.
+    #[arg(long, env = "WATCHKEEP_ETCD_SERVERS", value_name = "URL", value_delimiter = ',')]
+    pub etcd_servers: Vec<String>,
+
+    /// What the keys of --backend etcd3 begin with: servers that are to share objects need the same, stores
+    /// that share a cluster need different ones.
+    #[arg(long, env = "WATCHKEEP_ETCD_PREFIX", value_name = "PREFIX", default_value = "/registry")]
+    pub etcd_prefix: String,
+
+    /// File of certificates, PEM, that vouch for etcd's members. URLs with https:// need it.
+    #[arg(long, env = "WATCHKEEP_ETCD_CAFILE", value_name = "PATH")]
+    pub etcd_cafile: Option<PathBuf>,
+
+    /// File of the certificate, PEM, that this server shows to etcd, where etcd asks for one.
+    #[arg(long, env = "WATCHKEEP_ETCD_CERTFILE", value_name = "PATH")]
+    pub etcd_certfile: Option<PathBuf>,
+
+    /// File of the key, PEM, of --etcd-certfile.
+    #[arg(long, env = "WATCHKEEP_ETCD_KEYFILE", value_name = "PATH")]
+    pub etcd_keyfile: Option<PathBuf>,
+
     /// File to write a kubeconfig for this server to, once it accepts requests. An existing one is
     /// replaced.
     #[arg(long, env = "WATCHKEEP_KUBECONFIG", value_name = "PATH", default_value = "watchkeep.kubeconfig")]
@@ -118,12 +144,13 @@ pub struct ServeOptions {
     pub event_ttl: Duration,
 
     /// For how long history is kept, so that a client that was away can go on with its watch. Longer
-    /// costs room in the store in proportion to how much changes.
+    /// costs room in the store in proportion to how much changes. With --backend etcd3 it is how often
+    /// the servers of the cluster compact, together; 0s leaves that to others.
     #[arg(long, env = "WATCHKEEP_HISTORY_RETENTION", value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     pub history_retention: Duration,
 
     /// How many bytes history may take beside the objects themselves, such as 64Mi: on the disk, or in
-    /// memory with --backend memory. The oldest is given up early when it is more.
+    /// memory with --backend memory. The oldest is given up early when it is more. Not with --backend etcd3.
     #[arg(long, env = "WATCHKEEP_HISTORY_BYTES", value_name = "BYTES", default_value = "256Mi", value_parser = parse_bytes)]
     pub history_bytes: usize,
 
@@ -187,6 +214,17 @@ pub enum ConfigError {
     /// The place is for backups of a store that is not asked for.
     #[error("--checkpoint-dir is for --backend rocksdb: with --backend memory nothing is kept")]
     UnusedCheckpointDir,
+    /// The place is for a store that is not asked for.
+    #[error(
+        "--data-dir and --checkpoint-dir are for --backend rocksdb: with --backend etcd3 the cluster keeps the objects"
+    )]
+    UnusedDirectory,
+    /// There is no cluster.
+    #[error("--backend etcd3 needs --etcd-servers")]
+    NoEtcdServers,
+    /// The cluster is for a store that is not asked for.
+    #[error("--etcd-servers is for --backend etcd3")]
+    UnusedEtcdServers,
     /// Backups would go with what they are for.
     #[error(
         "--checkpoint-dir lies in --data-dir: choose a directory beside it, so that backups outlive the store"
@@ -202,6 +240,16 @@ impl ServeOptions {
     pub fn check(&self) -> Result<(), ConfigError> {
         if !self.listen.ip().is_loopback() && !self.allow_anonymous_network_access {
             return Err(ConfigError::OpenToNetwork(self.listen));
+        }
+        match (self.backend, self.etcd_servers.is_empty()) {
+            (BackendKind::Etcd3, true) => return Err(ConfigError::NoEtcdServers),
+            (BackendKind::Rocksdb | BackendKind::Memory, false) => {
+                return Err(ConfigError::UnusedEtcdServers);
+            }
+            _ => {}
+        }
+        if self.backend == BackendKind::Etcd3 && (self.data_dir.is_some() || self.checkpoint_dir.is_some()) {
+            return Err(ConfigError::UnusedDirectory);
         }
         if self.backend == BackendKind::Memory && self.data_dir.is_some() {
             return Err(ConfigError::UnusedDataDir);
@@ -257,6 +305,19 @@ impl ServeOptions {
             block_cache_bytes: self.block_cache_bytes,
             write_buffer_bytes: self.write_buffer_bytes,
             ..RocksOptions::new(self.data_dir())
+        }
+    }
+
+    /// The part for the etcd3 backend.
+    #[cfg(feature = "etcd3")]
+    pub fn etcd3(&self) -> EtcdOptions {
+        EtcdOptions {
+            prefix: self.etcd_prefix.clone(),
+            ca_file: self.etcd_cafile.clone(),
+            cert_file: self.etcd_certfile.clone(),
+            key_file: self.etcd_keyfile.clone(),
+            compaction_interval: self.history_retention,
+            ..EtcdOptions::new(&self.etcd_servers)
         }
     }
 }
@@ -321,6 +382,30 @@ mod tests {
             check(&["--backend", "memory", "--checkpoint-dir", "c"]),
             Err(ConfigError::UnusedCheckpointDir)
         );
+    }
+
+    #[test]
+    fn a_cluster_is_named_if_and_only_if_it_is_asked_for() {
+        let check = |flags: &[&str]| serve(flags).unwrap().check();
+        assert_eq!(check(&["--backend", "etcd3"]), Err(ConfigError::NoEtcdServers));
+        assert_eq!(check(&["--etcd-servers", "http://e:2379"]), Err(ConfigError::UnusedEtcdServers));
+        let etcd = ["--backend", "etcd3", "--etcd-servers", "http://e:2379,http://f:2379"];
+        assert_eq!(check(&etcd), Ok(()));
+        assert_eq!(serve(&etcd).unwrap().etcd_servers, ["http://e:2379", "http://f:2379"]);
+        for directory in ["--data-dir", "--checkpoint-dir"] {
+            let flags: Vec<_> = etcd.into_iter().chain([directory, "d"]).collect();
+            assert_eq!(check(&flags), Err(ConfigError::UnusedDirectory));
+        }
+    }
+
+    #[cfg(feature = "etcd3")]
+    #[test]
+    fn a_cluster_is_reached_as_its_flags_say() {
+        let flags = ["--backend", "etcd3", "--etcd-servers", "http://e:2379", "--etcd-cafile", "ca.pem"];
+        let (options, defaults) = (serve(&flags).unwrap().etcd3(), EtcdOptions::new(["http://e:2379"]));
+        assert_eq!((options.servers, options.prefix), (defaults.servers, defaults.prefix));
+        assert_eq!(options.compaction_interval, defaults.compaction_interval);
+        assert_eq!((options.ca_file, options.cert_file), (Some(PathBuf::from("ca.pem")), None));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-#[cfg(feature = "rocksdb")]
+#[cfg(any(feature = "rocksdb", feature = "etcd3"))]
 use metrics_exporter_prometheus::Matcher;
 pub use metrics_exporter_prometheus::PrometheusRecorder;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -26,15 +26,22 @@ pub struct Metrics(Option<PrometheusHandle>);
 pub fn recorder() -> Result<(PrometheusRecorder, Metrics), BuildError> {
     let builder = PrometheusBuilder::new();
     #[cfg(feature = "rocksdb")]
-    let builder = {
-        use watchkeep_storage::rocksdb::HISTOGRAM_BUCKETS;
-        HISTOGRAM_BUCKETS.into_iter().try_fold(builder, |builder, (name, buckets)| {
-            builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
-        })?
-    };
+    let builder = with_buckets(builder, watchkeep_storage::rocksdb::HISTOGRAM_BUCKETS)?;
+    #[cfg(feature = "etcd3")]
+    let builder = with_buckets(builder, watchkeep_storage::etcd3::HISTOGRAM_BUCKETS)?;
     let recorder = builder.build_recorder();
     let metrics = Metrics(Some(recorder.handle()));
     Ok((recorder, metrics))
+}
+
+#[cfg(any(feature = "rocksdb", feature = "etcd3"))]
+fn with_buckets<const N: usize>(
+    builder: PrometheusBuilder,
+    histograms: [(&str, &[f64]); N],
+) -> Result<PrometheusBuilder, BuildError> {
+    histograms.into_iter().try_fold(builder, |builder, (name, buckets)| {
+        builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
+    })
 }
 
 impl Metrics {
