@@ -2,7 +2,8 @@
 //!
 //! etcd bounds a page by keys only. So a page asks for as many as fit its bytes at the mean size of what went
 //! by, beginning with few and growing by a factor. Where the next objects are much larger all the same, the
-//! response is refused by its length before it is in memory, and asked for again with fewer keys.
+//! response is refused by its length before it is in memory here, and asked for again with fewer keys; etcd
+//! has put it together by then, so a page has few enough keys also for that.
 
 use std::sync::Arc;
 
@@ -22,13 +23,14 @@ use crate::revision::Revision;
 /// How many bytes of values a page aims at.
 pub(super) const PAGE_BYTES: u64 = 4 << 20;
 
-/// How many keys the first page asks for while nothing is known of their sizes.
+/// How many keys the first page asks for while little is known of their sizes.
 const FIRST_PAGE_KEYS: u64 = 256;
 
-/// The most keys of a page: the reference's.
-const PAGE_KEYS_MAX: u64 = 10_000;
+/// The most keys of a page. More would save little: what a page costs etcd beside its keys is a walk over
+/// the keys that follow, which it counts.
+const PAGE_KEYS_MAX: u64 = 2000;
 
-/// By which factor a page may be larger than the one before.
+/// By which factor a page may be larger than what its size is known from.
 const GROWTH: u64 = 4;
 
 /// By which factor a page is made smaller whose response was too large.
@@ -62,7 +64,8 @@ impl Scan {
         at: ReadAt,
         most: Option<u64>,
     ) -> Result<(Revision, Page), Error> {
-        let keys = resource.sizes.mean().map_or(FIRST_PAGE_KEYS, keys_of);
+        let (known, mean) = resource.sizes.known();
+        let keys = keys_of(mean).min((known * GROWTH).max(FIRST_PAGE_KEYS));
         let mut scan = Self {
             shared: Arc::clone(shared),
             range: resource.keys.range(scope, start),

@@ -52,10 +52,11 @@ impl Sizes {
         }
     }
 
-    /// The mean size in bytes; `None` before anything was seen.
-    pub(super) fn mean(&self) -> Option<u64> {
+    /// Of how many objects the sizes are known, and their mean in bytes.
+    pub(super) fn known(&self) -> (u64, u64) {
         let known = self.0.lock();
-        known.bytes.checked_div(known.sizes.len() as u64)
+        let count = known.sizes.len() as u64;
+        (count, known.bytes.checked_div(count).unwrap_or_default())
     }
 
     /// What can be said of this many objects.
@@ -100,7 +101,7 @@ mod tests {
         sizes.note(&key("b"), Revision::new(4), None);
         assert_eq!(mean(1), 30);
         sizes.note(&key("a"), Revision::new(5), None);
-        assert_eq!((mean(0), sizes.mean()), (0, None));
+        assert_eq!((mean(0), sizes.known()), (0, (0, 0)));
     }
 
     #[test]
@@ -118,6 +119,6 @@ mod tests {
             sizes.note(&key(&at.to_string()), Revision::new(1), Some(10));
         }
         assert_eq!(sizes.stats(10).value_bytes, 100);
-        assert_eq!(sizes.mean(), None);
+        assert_eq!(sizes.known(), (0, 0));
     }
 }
