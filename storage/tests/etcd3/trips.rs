@@ -45,6 +45,11 @@ impl Meter {
 
 async fn measured() -> (Etcd, EtcdBackend, Resource, Meter) {
     let etcd = Etcd::start().await;
+    let (backend, pods, meter) = another(&etcd).await;
+    (etcd, backend, pods, meter)
+}
+
+async fn another(etcd: &Etcd) -> (EtcdBackend, Resource, Meter) {
     let recorder = DebuggingRecorder::new();
     let open = || EtcdBackend::open(options(&etcd.url()), Environment::system()).unwrap();
     let backend = metrics::with_local_recorder(&recorder, open);
@@ -57,7 +62,7 @@ async fn measured() -> (Etcd, EtcdBackend, Resource, Meter) {
         asked.contains("Status 1") && pods.readiness().is_ok()
     })
     .await;
-    (etcd, backend, pods, meter)
+    (backend, pods, meter)
 }
 
 fn commit(pods: &Resource, name: &str, expect: Expect, ttl: Option<Duration>) -> Commit {
@@ -127,4 +132,22 @@ async fn a_list_is_one_range_for_each_page_of_ours() {
     assert_eq!(meter.of(list(0, "")).await, "Range 1", "as many as fit, since sizes are known");
     assert_eq!(meter.of(list(500, "")).await, "Range 1", "also where the page ends");
     assert_eq!(meter.of(list(1, "spec.nodeName=rare")).await, "Range 1");
+}
+
+#[tokio::test]
+async fn a_limit_beyond_a_page_of_ours_costs_one_range_of_keys() {
+    let (etcd, _backend, pods, _) = measured().await;
+    for at in 0..600 {
+        pods.try_put(&pod("ns", &format!("a-{at:03}")), Expect::Absent).await.unwrap();
+    }
+    // A process that knows no sizes yet begins with a page of 256.
+    let (_backend, pods, meter) = another(&etcd).await;
+    let request =
+        |limit| ListRequest { limit: NonZeroUsize::new(limit), ..pods.request(pods.all(), ReadAt::Latest) };
+    meter.look();
+    let listing = pods.list(request(500)).await.unwrap();
+    assert_eq!(meter.look(), "Range 2", "a page, and where the client's ends");
+    assert_eq!(listing.continuation.unwrap().remaining, Some(100));
+    assert_eq!(watchkeep_storage::collect(listing.cursor).await.unwrap().len(), 500);
+    assert_eq!(meter.look(), "Range 1", "the rest of it");
 }
