@@ -14,6 +14,7 @@ use watchkeep_storage::{
 
 use crate::etcd::Etcd;
 use crate::gateway::Gateway;
+use crate::proxy::Proxy;
 use crate::store::{options, pods, until};
 
 /// Counts requests.
@@ -45,13 +46,13 @@ impl Meter {
 
 async fn measured() -> (Etcd, EtcdBackend, Resource, Meter) {
     let etcd = Etcd::start().await;
-    let (backend, pods, meter) = another(&etcd).await;
+    let (backend, pods, meter) = another(&etcd.url()).await;
     (etcd, backend, pods, meter)
 }
 
-async fn another(etcd: &Etcd) -> (EtcdBackend, Resource, Meter) {
+async fn another(url: &str) -> (EtcdBackend, Resource, Meter) {
     let recorder = DebuggingRecorder::new();
-    let open = || EtcdBackend::open(options(&etcd.url()), Environment::system()).unwrap();
+    let open = || EtcdBackend::open(options(url), Environment::system()).unwrap();
     let backend = metrics::with_local_recorder(&recorder, open);
     let pods = pods(&backend).await;
     let meter = Meter(recorder.snapshotter());
@@ -89,6 +90,31 @@ async fn a_commit_is_one_transaction_whatever_its_outcome() {
     let hour = Some(Duration::from_hours(1));
     assert_eq!(meter.of(pods.commit(commit(&pods, "b", Expect::Absent, hour))).await, "LeaseGrant 1 Txn 1");
     assert_eq!(meter.of(pods.commit(commit(&pods, "c", Expect::Absent, hour))).await, "Txn 1");
+}
+
+#[tokio::test]
+async fn a_write_that_may_have_happened_is_not_sent_again() {
+    let etcd = Etcd::start().await;
+    let proxy = Proxy::to(etcd.port()).await;
+    let (_backend, pods, meter) = another(&proxy.url()).await;
+    etcd.halt();
+    meter.look();
+    let mut seen = String::new();
+    let cut = async {
+        until("the transaction is sent", async || {
+            seen += &meter.look();
+            seen.contains("Txn 1")
+        })
+        .await;
+        proxy.cut();
+    };
+    let commit = pods.commit(commit(&pods, "a", Expect::Absent, None));
+    let (answer, ()) = futures_util::future::join(commit, cut).await;
+    let error = answer.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }) && error.outcome_is_unknown(), "{error:?}");
+    assert_eq!(meter.look(), "", "once is all");
+    etcd.go_on();
+    until("the store answers", async || pods.current_revision().await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -141,7 +167,7 @@ async fn a_limit_beyond_a_page_of_ours_costs_one_range_of_keys() {
         pods.try_put(&pod("ns", &format!("a-{at:03}")), Expect::Absent).await.unwrap();
     }
     // A process that knows no sizes yet begins with a page of 256.
-    let (_backend, pods, meter) = another(&etcd).await;
+    let (_backend, pods, meter) = another(&etcd.url()).await;
     let request =
         |limit| ListRequest { limit: NonZeroUsize::new(limit), ..pods.request(pods.all(), ReadAt::Latest) };
     meter.look();
