@@ -181,11 +181,12 @@ impl PageCursor {
     /// Fills the batch from what was read.
     async fn fill(&mut self) -> Result<(), Error> {
         while self.batch.len() < BATCH_RECORDS_MAX && self.left > 0 {
-            let record = match (self.found.pop_front(), self.stored.next()) {
-                (Some(found), None) => Some(found),
-                (None, Some(stored)) => self.select(stored)?,
-                // What was found when the list was opened is all that was read then.
-                (Some(_), Some(_)) | (None, None) => return Ok(()),
+            let record = if let Some(found) = self.found.pop_front() {
+                Some(found)
+            } else if let Some(stored) = self.stored.next() {
+                self.select(stored)?
+            } else {
+                return Ok(());
             };
             if let Some(record) = record {
                 self.left -= 1;

@@ -16,10 +16,10 @@ pub(super) struct ResponseHeader {
 pub(super) struct KeyValue {
     #[prost(bytes = "vec", tag = "1")]
     pub(super) key: Vec<u8>,
-    #[prost(int64, tag = "2")]
-    pub(super) create_revision: i64,
+    /// The commit of its last change.
     #[prost(int64, tag = "3")]
     pub(super) mod_revision: i64,
+    /// How often it was written since it was created.
     #[prost(int64, tag = "4")]
     pub(super) version: i64,
     #[prost(bytes = "vec", tag = "5")]
