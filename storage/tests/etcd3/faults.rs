@@ -10,7 +10,7 @@ use crate::etcd::Etcd;
 use crate::store::{change, next, open, options, pods, put_at_last, until, watch};
 
 /// The deadline of requests in these tests, and what a loaded machine may add to it.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_secs(5);
 
 fn impatient(url: &str) -> EtcdOptions {
