@@ -112,8 +112,21 @@ impl Etcd {
     }
 
     /// Halts it: connections stay, and nothing answers.
-    pub(crate) fn halt(&self) {
+    pub(crate) async fn halt(&self) {
         kill_process(self.pid, Signal::STOP).unwrap();
+        // Its threads stop one after the other.
+        while !self.has_stopped() {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero())).unwrap();
+        tasks.map(Result::unwrap).all(|task| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // The state follows the name, which stands in parentheses and may hold some.
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// Lets it go on.

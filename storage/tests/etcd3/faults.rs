@@ -35,7 +35,7 @@ async fn nothing_hangs_while_etcd_is_halted() {
     let before = pods.put(&pod("ns", "a")).await;
     let mut watching = watch(&pods, WatchStart::Now).await;
     until("the store is ready", async || pods.readiness().is_ok()).await;
-    etcd.halt();
+    etcd.halt().await;
     let key = pods.key(&pod("ns", "a"));
     let failures = [
         fails_in_time("get", pods.get(&key, Freshness::Latest)).await,

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use watchkeep_storage::conformance::instrument::{Resource, selecting};
 use watchkeep_storage::conformance::object::{Object, pod};
+use watchkeep_storage::etcd3::EtcdOptions;
 use watchkeep_storage::{
     Expect, ListRequest, OBJECT_BYTES_MAX, Outcome, ReadAt, Record, WatchStart, collect,
 };
 
 use crate::etcd::Etcd;
-use crate::store::{change, open, options, pods, watch};
+use crate::store::{PATIENCE, change, open, options, pods, watch};
 
 /// How many objects are written at once.
-const WRITERS: usize = 32;
+const WRITERS: usize = 16;
 
 /// Creates objects; they come back in the order of their keys.
 async fn fill(pods: &Resource, objects: impl Iterator<Item = Object>) -> Vec<Arc<Record>> {
@@ -108,7 +109,9 @@ async fn a_page_ends_where_it_says_however_it_is_read() {
 async fn the_largest_objects_pass_through_lists_and_watches() {
     const LARGE: usize = 60;
     let etcd = Etcd::start().await;
-    let writer = open(options(&etcd.url()));
+    // Many megabytes at once take a busy machine a while.
+    let patient = || EtcdOptions { request_timeout: PATIENCE * 2, ..options(&etcd.url()) };
+    let writer = open(patient());
     let writing = pods(&writer).await;
     let start = writing.now().await;
     let mut records = fill(&writing, (0..4000).map(small)).await;
@@ -116,7 +119,7 @@ async fn the_largest_objects_pass_through_lists_and_watches() {
     records.extend(fill(&writing, (0..LARGE).map(large)).await);
 
     // A client that has seen none of them.
-    let backend = open(options(&etcd.url()));
+    let backend = open(patient());
     let pods = pods(&backend).await;
     let (read, _) = pods.read(pods.all(), ReadAt::Latest).await.unwrap();
     assert!(read == records, "{} of {}", read.len(), records.len());

@@ -97,7 +97,7 @@ async fn a_write_that_may_have_happened_is_not_sent_again() {
     let etcd = Etcd::start().await;
     let proxy = Proxy::to(etcd.port()).await;
     let (_backend, pods, meter) = another(&proxy.url()).await;
-    etcd.halt();
+    etcd.halt().await;
     meter.look();
     let mut seen = String::new();
     let cut = async {
