@@ -57,8 +57,8 @@ test: setup ## Run every suite, and count the tests [SUITES="fmt clippy …"]
 	@scripts/test.sh
 
 .PHONY: soak
-soak: setup kubectl ## Run the long tests [SOAK_MINUTES=10] [BACKEND=rocksdb|memory] [WATCHKEEP_KILLS=…]
-	@scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb --bin watchkeep
+soak: setup kubectl ## Run the long tests [SOAK_MINUTES=10] [BACKEND=rocksdb|memory|etcd3] [WATCHKEEP_KILLS=…]
+	@scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb,etcd3,jemalloc --bin watchkeep
 	@WATCHKEEP_TEST_BACKEND='$(BACKEND)' WATCHKEEP_SOAK_MINUTES='$(SOAK_MINUTES)' \
 		cargo test -p watchkeep-tests -- soak --nocapture --test-threads=1
 

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
 
 ALL_SUITES='fmt scripts generated clippy unit etcd unit-etcd3 rocksdb clippy-all-features features doc unit-rocksdb
-    kubectl end-to-end end-to-end-rocksdb'
+    kubectl end-to-end end-to-end-rocksdb end-to-end-etcd3'
 SUITES=${SUITES:-$ALL_SUITES}
 # Longest run of one suite: a build from nothing on two cores takes a third of it.
 SUITE_TIMEOUT_SECONDS=2400
@@ -81,15 +81,23 @@ suite_unit-etcd3() {
 
 suite_kubectl() { scripts/setup-kubectl.sh; }
 
-suite_end-to-end() {
-    scripts/with-rocksdb.sh cargo build "${locked[@]}" -p watchkeep-server --features rocksdb --bin watchkeep &&
-        WATCHKEEP_TEST_BACKEND=memory run_tests -p watchkeep-tests
+# The server with everything, as `make run` builds it for the disk.
+build_server() {
+    scripts/with-rocksdb.sh cargo build "${locked[@]}" -p watchkeep-server --features rocksdb,etcd3,jemalloc \
+        --bin watchkeep
 }
 
-# The tests of kubectl once more, on the other backend. Those that choose their backend ran already.
-suite_end-to-end-rocksdb() {
-    scripts/with-rocksdb.sh cargo build "${locked[@]}" -p watchkeep-server --features rocksdb --bin watchkeep &&
-        WATCHKEEP_TEST_BACKEND=rocksdb run_tests -p watchkeep-tests --test 'kubectl_*' --test process --test soak
+suite_end-to-end() { build_server && WATCHKEEP_TEST_BACKEND=memory run_tests -p watchkeep-tests; }
+
+# The tests of kubectl once more, on the other backends. Those that choose their backend ran already.
+suite_end-to-end-rocksdb() { end_to_end_on rocksdb --test soak; }
+suite_end-to-end-etcd3() { end_to_end_on etcd3; }
+
+end_to_end_on() {
+    local backend=$1
+    shift
+    build_server &&
+        WATCHKEEP_TEST_BACKEND=$backend run_tests -p watchkeep-tests --test 'kubectl_*' --test process "$@"
 }
 
 # nextest bounds the time of each test; it does not run documentation tests. Who names targets wants those and

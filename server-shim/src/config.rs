@@ -94,7 +94,7 @@ pub struct ServeOptions {
 
     /// How many bytes of stored blocks --backend rocksdb keeps in memory, such as 256Mi. More saves reads
     /// of what does not fit.
-    #[arg(long, env = "WATCHKEEP_BLOCK_CACHE_BYTES", value_name = "BYTES", default_value = "40Mi", value_parser = parse_bytes)]
+    #[arg(long, env = "WATCHKEEP_BLOCK_CACHE_BYTES", value_name = "BYTES", default_value = "24Mi", value_parser = parse_bytes)]
     pub block_cache_bytes: usize,
 
     /// How many bytes of writes --backend rocksdb gathers in memory before they become files. More makes

@@ -15,6 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// In how many seconds to come again, if the answer says so.
+    pub retry_after: Option<u64>,
     /// The body.
     pub body: String,
 }
@@ -92,12 +94,14 @@ impl Lines {
 fn parse(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    let whole = length.is_none_or(|length| length == body.len());
-    whole.then(|| Answer { status, body: body.to_owned() })
+    let number = |wanted: &str| {
+        head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case(wanted).then(|| value.trim().parse::<u64>().ok())?
+        })
+    };
+    let whole = number("content-length").is_none_or(|length| length == body.len() as u64);
+    whole.then(|| Answer { status, retry_after: number("retry-after"), body: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -111,5 +115,7 @@ mod tests {
         assert!(parse("HTTP/1.0 201 Created\r\nContent-Length: 3\r\n\r\n{}").is_none());
         assert!(parse("HTTP/1.0 201 Created\r\nContent-").is_none());
         assert_eq!(parse("HTTP/1.0 200 OK\r\n\r\n{}").unwrap().status, 200);
+        let later = parse("HTTP/1.0 500 X\r\nretry-after: 3\r\n\r\n{}").unwrap();
+        assert_eq!(later.retry_after, Some(3));
     }
 }

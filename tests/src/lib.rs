@@ -4,6 +4,7 @@
 //! Nothing here waits without a deadline, and nothing waits by sleeping.
 
 pub mod chance;
+pub mod etcd;
 pub mod fixture;
 pub mod http;
 pub mod known;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::etcd::{Etcd, EtcdError};
 use crate::process::{END_TIMEOUT, Output, Process, ProcessError};
 
 /// How long the server may take until it accepts requests.
@@ -29,6 +30,9 @@ pub enum ServerError {
     /// It did not start, or did not get ready.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// There is no etcd to keep its objects in.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
     /// Its first line is not the one that says where it listens.
     #[error("the server is not ready; its first line is {0:?}")]
     NotReady(String),
@@ -47,8 +51,9 @@ pub type Environment = Vec<(&'static str, OsString)>;
 /// A running server. Dropping it ends it and removes its folder.
 #[derive(Debug)]
 pub struct Server {
-    // Before the folder, so that the process ends first.
+    // Before what it stores in, so that the process ends first.
     process: Process,
+    _etcd: Option<Etcd>,
     url: String,
     kubeconfig: PathBuf,
     folder: TempDir,
@@ -62,17 +67,32 @@ pub fn backend() -> &'static str {
     match env::var("WATCHKEEP_TEST_BACKEND").as_deref() {
         Err(_) | Ok("memory") => "memory",
         Ok("rocksdb") => "rocksdb",
+        Ok("etcd3") => "etcd3",
         Ok(other) => panic!("WATCHKEEP_TEST_BACKEND={other:?}"),
     }
 }
 
-/// The flags for a new store of [`backend`], which goes with this folder.
-fn store_flags(backend: &str, folder: &Path) -> Vec<OsString> {
-    let mut flags: Vec<OsString> = vec!["--backend".into(), backend.into()];
-    if backend != "memory" {
-        flags.extend(["--data-dir".into(), folder.join("data").into()]);
+/// A new store of a backend: the flags for it, and what runs beside the server.
+struct Store {
+    flags: Vec<OsString>,
+    etcd: Option<Etcd>,
+}
+
+impl Store {
+    /// One that goes with this folder.
+    fn new(backend: &str, folder: &Path) -> Result<Self, ServerError> {
+        let mut flags: Vec<OsString> = vec!["--backend".into(), backend.into()];
+        let mut etcd = None;
+        match backend {
+            "rocksdb" => flags.extend(["--data-dir".into(), folder.join("data").into()]),
+            "etcd3" => {
+                let url = etcd.insert(Etcd::start()?).url();
+                flags.extend(["--etcd-servers".into(), url.into()]);
+            }
+            _ => {}
+        }
+        Ok(Self { flags, etcd })
     }
-    flags
 }
 
 impl Server {
@@ -99,8 +119,9 @@ impl Server {
     /// waits until it is ready.
     pub fn start_at(address: &str) -> Result<Self, ServerError> {
         let folder = TempDir::with_prefix(PREFIX)?;
-        let flags = store_flags(backend(), folder.path());
-        Self::launch(address, folder, &Environment::new(), flags)
+        let Store { flags, etcd } = Store::new(backend(), folder.path())?;
+        let server = Self::launch(address, folder, &Environment::new(), flags)?;
+        Ok(Self { _etcd: etcd, ..server })
     }
 
     fn launch(
@@ -117,7 +138,7 @@ impl Server {
         let line = process.next_line(READY_TIMEOUT)?;
         let (url, kubeconfig) = parse_ready(&line).ok_or_else(|| ServerError::NotReady(line.clone()))?;
         eprintln!("server {}: {line}", process.id());
-        Ok(Self { process, url, kubeconfig, folder })
+        Ok(Self { process, _etcd: None, url, kubeconfig, folder })
     }
 
     /// Where it listens, such as `http://127.0.0.1:34567`.
@@ -224,9 +245,9 @@ mod tests {
     #[test]
     fn a_store_on_the_disk_goes_with_the_folder_and_one_in_memory_has_no_directory() {
         let folder = Path::new("/tmp/f");
-        assert_eq!(store_flags("memory", folder), ["--backend", "memory"]);
+        assert_eq!(Store::new("memory", folder).unwrap().flags, ["--backend", "memory"]);
         let on_disk = ["--backend", "rocksdb", "--data-dir", "/tmp/f/data"];
-        assert_eq!(store_flags("rocksdb", folder), on_disk);
+        assert_eq!(Store::new("rocksdb", folder).unwrap().flags, on_disk);
     }
 
     #[test]

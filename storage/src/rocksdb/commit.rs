@@ -54,7 +54,7 @@ const GROUP_BYTES_MAX: usize = 8 << 20;
 const TRIM_EVENTS_MAX: usize = 2 * GROUP_COMMITS_MAX;
 /// How many bytes of the values that were written last the thread keeps: what is written often is not read
 /// from the engine before each write.
-const RECENT_BYTES_MAX: usize = 8 << 20;
+const RECENT_BYTES_MAX: usize = 4 << 20;
 /// How many revisions are reserved at a time. Reserving is a few bytes in a batch that is written anyway;
 /// after a crash the rest of the block is never issued.
 pub(super) const BLOCK_REVISIONS: u64 = 1 << 20;

@@ -22,7 +22,7 @@ pub struct RocksOptions {
     /// 1 minute, the longest a request may take.
     pub cursor_deadline: Duration,
     /// How many bytes of uncompressed blocks stay in memory, and what the write buffers have no use for.
-    /// Default 40 MiB; more saves reads of what does not fit.
+    /// Default 24 MiB; more saves reads of what does not fit.
     pub block_cache_bytes: usize,
     /// How many bytes of writes are gathered in memory before they become files. While they do they may take
     /// half as many again, from the cache. Default 32 MiB; more makes fewer and larger files, and a longer
@@ -54,7 +54,7 @@ impl RocksOptions {
             history_retention: Duration::from_mins(5),
             history_bytes_max: 256 << 20,
             cursor_deadline: Duration::from_mins(1),
-            block_cache_bytes: 40 << 20,
+            block_cache_bytes: 24 << 20,
             write_buffer_bytes: 32 << 20,
             compression: Compression::default(),
             first_revision: None,
