@@ -81,7 +81,8 @@
 //!   none that is `.` or `..` is a key; no key belongs to two resources. A scope covers what begins with it and a slash, not what merely begins alike.
 //!
 //!   Tests: `only_keys_of_the_resource_are_keys`, `every_legal_key_can_be_used`,
-//!   `a_scope_covers_the_keys_that_it_contains`, `resources_do_not_overlap`.
+//!   `a_scope_covers_the_keys_that_it_contains`, `resources_do_not_overlap`,
+//!   `a_prefix_is_no_object_and_an_object_no_prefix`.
 //! - **\[REVISION-MONOTONIC\]** A revision is never issued twice and never goes back, also not over a
 //!   restart.
 //!
@@ -134,14 +135,14 @@
 //! - **\[UPDATE-NOOP\]** An update to what is stored already writes nothing and uses no revision.
 //!
 //!   Tests: `an_update_to_what_is_stored_writes_nothing`,
-//!   `an_update_that_changes_only_what_is_stored_is_written`.
+//!   `an_update_that_changes_only_what_is_stored_is_written`, `an_update_is_compared_with_the_stored_bytes`.
 //! - **\[UPDATE-SUGGESTION\]** A suggested record may save a read; it is never trusted with a refusal or
 //!   with a "nothing changes".
 //!
 //!   Tests: `a_precondition_that_only_the_suggestion_fails_holds`, `a_fresh_suggestion_saves_the_read`,
 //!   `a_stale_suggestion_does_not_overwrite`, `a_suggestion_of_a_deleted_object_is_not_found`,
 //!   `a_refusal_of_a_stale_suggestion_is_tried_on_what_is_stored`,
-//!   `a_refusal_of_what_is_stored_ends_the_update`.
+//!   `a_refusal_of_what_is_stored_ends_the_update`, `an_update_is_compared_with_the_stored_bytes`.
 //! - **\[DELETE-CURRENT\]** What is deleted was validated as it was, and comes back with the revision of
 //!   its deletion.
 //!
@@ -163,12 +164,13 @@
 //!   then.
 //!
 //!   Tests: `a_put_without_a_ttl_stays`, `a_put_with_a_ttl_counts_from_then`,
-//!   `a_recreated_object_does_not_inherit_the_ttl`, `an_update_without_a_ttl_drops_the_one_there_was`.
+//!   `a_recreated_object_does_not_inherit_the_ttl`, `an_update_without_a_ttl_drops_the_one_there_was`,
+//!   `an_update_with_a_ttl_ends_in_a_deletion`.
 //! - **\[TTL-EVENT\]** An expiry is a commit like any other, with its own revision and its own event.
 //!
 //!   Tests: `an_object_created_with_a_ttl_is_deleted_on_the_watch`,
 //!   `an_expiry_is_a_deletion_with_a_revision_of_its_own`, `many_objects_expire_each_by_its_own_commit`,
-//!   `a_typed_object_expires`.
+//!   `an_update_with_a_ttl_ends_in_a_deletion`, `a_typed_object_expires`.
 //!
 //! ## Reads
 //!
@@ -189,7 +191,7 @@
 //!   scope.
 //!
 //!   Tests: `records_come_in_the_order_of_their_keys`, `a_list_returns_nothing_from_outside_its_scope`,
-//!   `a_list_covers_its_scope`.
+//!   `a_prefix_is_no_object_and_an_object_no_prefix`, `a_list_covers_its_scope`.
 //! - **\[LIST-CONTINUATION\]** A page continues if and only if the scope holds records after it; without
 //!   a selector it tells how many. All pages are of one revision.
 //!
@@ -262,7 +264,8 @@
 //!   clients.
 //!
 //!   Tests: `a_watch_begins_as_its_options_say`, `a_watch_list_of_one_name_shows_only_it`,
-//!   `the_initial_events_match_the_selector`, `initial_events_from_the_future_are_refused`.
+//!   `the_initial_events_match_the_selector`, `the_initial_events_of_nothing_may_do_without_a_mark`,
+//!   `initial_events_from_the_future_are_refused`.
 //! - **\[WATCH-BOOKMARKABLE\]** A bookmark is never ahead of what was delivered. It moves on with the
 //!   store, not with the scope.
 //!
@@ -277,13 +280,14 @@
 //!   `requested_progress_wakes_an_idle_watch`, `progress_is_never_ahead_of_what_was_delivered`.
 //! - **\[WATCH-ERROR-LAST\]** Nothing follows an error.
 //!
-//!   Tests: `history_that_outgrows_its_bound_is_given_up_early`.
+//!   Tests: `nothing_follows_the_error_of_a_watch`, `history_that_outgrows_its_bound_is_given_up_early`.
 //! - **\[COMPACT-WATCHES\]** A watch from below the compacted revision is refused; one that is up to date
 //!   does not notice.
 //!
 //!   Tests: `watches_from_below_the_compacted_revision_are_refused`,
 //!   `a_compaction_concerns_all_resources`, `an_idle_watch_that_is_up_to_date_survives`,
-//!   `history_that_outgrows_its_bound_is_given_up_early`, `a_watch_of_any_state_begins_with_the_object`.
+//!   `nothing_follows_the_error_of_a_watch`, `history_that_outgrows_its_bound_is_given_up_early`,
+//!   `a_watch_of_any_state_begins_with_the_object`.
 //!
 //! ## Futures and types
 //!

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
+
 use super::harness::{Harness, Setup};
 use super::instrument::Resource;
 use super::object::pod;
 use crate::error::{CompactedDuring, Error};
-use crate::event::EventType;
+use crate::event::{EventType, WatchEvent};
 use crate::list::ReadAt;
 use crate::revision::Revision;
 use crate::watch::{WatchRequest, WatchStart};
@@ -142,6 +144,63 @@ pub async fn an_idle_watch_that_is_up_to_date_survives(harness: &dyn Harness) {
     let next = pods.put(&pod("ns", "a").mark("new")).await;
     probe.shows(EventType::Modified, &next).await;
     unread.shows(EventType::Modified, &next).await;
+}
+
+/// Holds \[WATCH-ERROR-LAST\], \[COMPACT-WATCHES\]: while somebody writes, watches that were left behind and
+/// watches from below the compacted revision are read. Each ends with an error or shows everything.
+pub async fn nothing_follows_the_error_of_a_watch(harness: &dyn Harness) {
+    const WATCHES: usize = 10;
+    let pods = harness.open(Setup::default()).await.pods().await;
+    let object = pod("ns", "a");
+    let first = pods.put(&object).await;
+    let after_first = || pods.watching(pods.all(), WatchStart::After(first.revision));
+    let mut left_behind = Vec::new();
+    for _ in 0..WATCHES {
+        left_behind.push(pods.try_probe(harness, after_first()).await.unwrap());
+    }
+    let mut written = Vec::new();
+    for at in 0..40 {
+        written.push(pods.put(&object.clone().mark(at.to_string())).await.revision);
+    }
+    let compacted = pods.now().await;
+    pods.compact(compacted).await.unwrap();
+    let mut refused = 0;
+    for _ in 0..WATCHES {
+        match pods.try_probe(harness, after_first()).await {
+            Ok(probe) => left_behind.push(probe),
+            Err(_) => refused += 1,
+        }
+    }
+    let write = async {
+        for at in 40..80 {
+            written.push(pods.put(&object.clone().mark(at.to_string())).await.revision);
+            tokio::task::yield_now().await;
+        }
+        written
+    };
+    let read = join_all(left_behind.into_iter().map(async |mut probe| {
+        let mut seen = Vec::new();
+        while seen.len() < 80 {
+            match probe.next_or_end().await.unwrap() {
+                Ok(WatchEvent::Change(change)) => seen.push(change.revision()),
+                Ok(WatchEvent::Bookmark(bookmark)) => panic!("{bookmark:?}"),
+                Err(error) => return (seen, Some((error, probe))),
+            }
+        }
+        (seen, None)
+    }));
+    let (written, read) = join(write, read).await;
+    let mut ended = 0;
+    for (seen, error) in read {
+        assert_eq!(seen, written[..seen.len()]);
+        if let Some((error, mut probe)) = error {
+            assert!(matches!(error, Error::Compacted { during: CompactedDuring::Watch, .. }), "{error:?}");
+            assert_eq!(probe.next_or_end().await, None, "nothing, whatever was written meanwhile");
+            assert!(probe.progress() < compacted, "what was lost is not claimed");
+            ended += 1;
+        }
+    }
+    assert!(refused + ended >= WATCHES, "{refused} were refused, {ended} ended");
 }
 
 /// A bound that some twenty large objects outgrow.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::harness::{Harness, Setup};
 use super::instrument::{paths, selecting};
 use super::object::pod;
+use crate::key::Scope;
 use crate::list::{ListOptions, ReadAt, collect};
 use crate::revision::Revision;
 
@@ -41,6 +42,32 @@ pub async fn a_list_returns_nothing_from_outside_its_scope(harness: &dyn Harness
         assert_eq!(paths(&records), [""; 0], "{at:?}");
         let (records, _) = pods.read(pods.all(), at).await.unwrap();
         assert_eq!(paths(&records), ["fo/c", "foo-/d", "foo./e", "foo/a", "foobar/b"], "{at:?}");
+    }
+}
+
+/// Holds \[LIST-ORDERED\], \[KEYS\]: one key is at most one object, a prefix is whole segments. So a prefix is the
+/// key of nothing, and below the key of an object there is nothing.
+pub async fn a_prefix_is_no_object_and_an_object_no_prefix(harness: &dyn Harness) {
+    let pods = harness.open(Setup::default()).await.pods().await;
+    for (namespace, name) in [("ns", "foo"), ("ns", "foobar")] {
+        pods.put(&pod(namespace, name)).await;
+    }
+    let last = pods.put(&pod("ns2", "baz")).await;
+    let (exact, latest) = (ReadAt::Exact(last.revision), ReadAt::Latest);
+    for at in [exact, latest, ReadAt::AtLeast(last.revision)] {
+        for (text, as_prefix, as_key) in [
+            ("/pods/", &["ns/foo", "ns/foobar", "ns2/baz"][..], &[][..]),
+            ("/pods/ns/", &["ns/foo", "ns/foobar"], &[]),
+            ("/pods/ns", &["ns/foo", "ns/foobar"], &[]),
+            ("/pods/ns/foo", &[], &["ns/foo"]),
+            ("/pods/ns/foobar", &[], &["ns/foobar"]),
+            ("/pods/ns/fo", &[], &[]),
+        ] {
+            let (records, _) = pods.read(pods.prefix().scope(text).unwrap(), at).await.unwrap();
+            assert_eq!(paths(&records), as_prefix, "below {text}, {at:?}");
+            let (records, _) = pods.read(Scope::One(pods.prefix().key(text).unwrap()), at).await.unwrap();
+            assert_eq!(paths(&records), as_key, "under {text}, {at:?}");
+        }
     }
 }
 

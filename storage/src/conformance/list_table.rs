@@ -271,6 +271,7 @@ const OF_ONE_KEY: &[Row] = &[
     list("first/nothing", UNSET).gives(&[]),
     list("first/nothing", ZERO).gives(&[]),
     list("first/nothing", Current).exact().gives(&[]),
+    list("first/nothing", MAX).is(TooLarge),
     list("first/ba", UNSET).gives(&[]),
     list("third/bar", UNSET).gives(&[]),
 ];

@@ -98,6 +98,7 @@ macro_rules! conformance_tests {
             list {
                 records_come_in_the_order_of_their_keys
                 a_list_returns_nothing_from_outside_its_scope
+                a_prefix_is_no_object_and_an_object_no_prefix
                 the_latest_list_sees_every_acknowledged_write
                 a_list_is_the_state_of_one_revision
                 a_list_read_again_at_its_revision_is_the_same
@@ -130,6 +131,7 @@ macro_rules! conformance_tests {
                 an_update_gets_a_new_revision
                 an_update_to_what_is_stored_writes_nothing
                 an_update_that_changes_only_what_is_stored_is_written
+                an_update_is_compared_with_the_stored_bytes
                 an_update_of_another_uid_is_refused
                 an_update_of_another_revision_is_refused
                 a_precondition_that_only_the_suggestion_fails_holds
@@ -183,6 +185,7 @@ macro_rules! conformance_tests {
                 a_watch_begins_as_its_options_say
                 the_end_of_the_initial_events_carries_the_revision_of_the_store
                 the_initial_events_of_nothing_end_with_a_mark
+                the_initial_events_of_nothing_may_do_without_a_mark
                 a_watch_list_of_one_name_shows_only_it
                 the_initial_events_match_the_selector
                 changes_during_the_initial_events_follow_them
@@ -198,6 +201,7 @@ macro_rules! conformance_tests {
                 an_expiry_is_a_deletion_with_a_revision_of_its_own
                 a_put_without_a_ttl_stays
                 a_put_with_a_ttl_counts_from_then
+                an_update_with_a_ttl_ends_in_a_deletion
                 a_recreated_object_does_not_inherit_the_ttl
                 many_objects_expire_each_by_its_own_commit
             }
@@ -209,6 +213,7 @@ macro_rules! conformance_tests {
                 the_future_cannot_be_compacted
                 what_is_kept_reads_as_before
                 an_idle_watch_that_is_up_to_date_survives
+                nothing_follows_the_error_of_a_watch
                 history_that_outgrows_its_bound_is_given_up_early
                 history_stays_in_its_bound_when_objects_expire
             }

@@ -1,7 +1,9 @@
 //! Counts.
 
 use super::harness::{Harness, Setup};
+use super::instrument::conflict;
 use super::object::pod;
+use crate::interface::{Commit, Expect, Operation};
 
 /// Holds \[STATS\].
 pub async fn stats_count_the_objects_of_the_resource(harness: &dyn Harness) {
@@ -12,14 +14,18 @@ pub async fn stats_count_the_objects_of_the_resource(harness: &dyn Harness) {
     assert_eq!(objects().await, 0);
     pods.put(&pod("ns", "a")).await;
     assert_eq!(objects().await, 1);
-    pods.put(&pod("other", "b")).await;
+    let created = pods.put(&pod("other", "b")).await;
     assert_eq!(objects().await, 2);
     pods.put(&pod("other", "b").mark("new")).await;
     assert_eq!(objects().await, 2);
     pods.remove(&pod("ns", "a")).await;
     assert_eq!(objects().await, 1);
-    assert!(pods.try_put(&pod("other", "b"), crate::Expect::Absent).await.is_ok());
+    conflict(pods.try_put(&pod("other", "b"), Expect::Absent).await.unwrap());
     assert_eq!(objects().await, 1, "a conflict changes nothing");
+    let key = pods.key(&pod("other", "b"));
+    let stale = Commit { key, expect: Expect::Revision(created.revision), operation: Operation::Delete };
+    conflict(pods.commit(stale).await.unwrap());
+    assert_eq!(objects().await, 1, "neither does a deletion that is refused");
     pods.remove(&pod("other", "b")).await;
     assert_eq!(objects().await, 0);
 }

@@ -1,10 +1,13 @@
 //! Time-to-live.
 
+use std::future::ready;
 use std::time::Duration;
 
 use super::harness::{Harness, Setup};
 use super::object::pod;
+use crate::error::Error;
 use crate::event::EventType;
+use crate::update::{Update, UpdateOptions, guaranteed_update};
 use crate::watch::WatchStart;
 
 /// The time-to-live that these tests use.
@@ -66,6 +69,28 @@ pub async fn a_put_with_a_ttl_counts_from_then(harness: &dyn Harness) {
     assert_eq!(pods.find(&object).await, Some(record), "the first deadline is over, the second is not");
     store.advance(TTL.mul_f32(0.2) + SLACK).await;
     assert_eq!(pods.find(&object).await, None);
+}
+
+/// Holds \[TTL-DROPPED\], \[TTL-EVENT\]: an update gives a time-to-live to what it creates, and to what had none.
+pub async fn an_update_with_a_ttl_ends_in_a_deletion(harness: &dyn Harness) {
+    let store = harness.open(Setup::default()).await;
+    let pods = store.pods().await;
+    let mut probe = pods.probe(harness, pods.all(), WatchStart::Now).await;
+    let object = pod("ns", "a");
+    let kept = pods.put(&object.clone().mark("kept")).await;
+    probe.shows(EventType::Added, &kept).await;
+    for event_type in [EventType::Modified, EventType::Added] {
+        let value = pods.value(&object);
+        let set = |_| ready(Ok::<_, Error>(Update::Put { value: value.clone(), ttl: Some(TTL) }));
+        let options = UpdateOptions { create_missing: true, ..UpdateOptions::default() };
+        guaranteed_update(&*pods, &pods.key(&object), options, set).await.unwrap();
+        let record = pods.find(&object).await.unwrap();
+        probe.shows(event_type, &record).await;
+        let change = probe.change().await;
+        assert_eq!((change.event_type, change.record()), (EventType::Deleted, Some(&record)));
+        assert_eq!(pods.find(&object).await, None);
+    }
+    probe.is_quiet().await;
 }
 
 /// Holds \[TTL-DROPPED\]: the deadline goes with the object that had it.

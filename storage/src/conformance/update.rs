@@ -113,6 +113,19 @@ pub async fn an_update_that_changes_only_what_is_stored_is_written(harness: &dyn
     assert_eq!(pods.find(&object).await, Some(back));
 }
 
+/// Holds \[UPDATE-NOOP\], \[UPDATE-SUGGESTION\]. The suggestion has the revision of the stored object, but other
+/// bytes: somebody made it of what the object means.
+pub async fn an_update_is_compared_with_the_stored_bytes(harness: &dyn Harness) {
+    let pods = harness.open(Setup::default()).await.pods().await;
+    let (object, wanted) = (pod("ns", "a").mark("stored"), pod("ns", "a").mark("wanted"));
+    let record = pods.put(&object).await;
+    let suggested = Record { value: pods.value(&wanted), ..Record::clone(&record) };
+    let after = stored(pods.update_to(&wanted, suggesting(&Arc::new(suggested))).await.unwrap());
+    assert!(after.revision > record.revision);
+    assert_eq!(after.value, pods.value(&wanted));
+    assert_eq!(pods.find(&object).await, Some(after));
+}
+
 /// Holds \[PRECONDITIONS\].
 pub async fn an_update_of_another_uid_is_refused(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods().await;

@@ -138,6 +138,29 @@ pub async fn the_initial_events_of_nothing_end_with_a_mark(harness: &dyn Harness
     probe.is_quiet().await;
 }
 
+/// Holds \[WATCH-OPTIONS\]: initial events without a mark, of keys and prefixes that hold nothing; a prefix may be
+/// asked for as if it were the key of an object.
+pub async fn the_initial_events_of_nothing_may_do_without_a_mark(harness: &dyn Harness) {
+    let pods = harness.open(Setup::default()).await.pods().await;
+    pods.put(&pod("elsewhere", "a")).await;
+    let object = pod("ns", "a");
+    let Scope::Under(prefix) = pods.all() else { panic!("a resource is a range") };
+    let mut as_key =
+        client_watch(harness, (&pods, Scope::One(prefix)), options("", Some(true), false)).await.unwrap();
+    let mut probes = Vec::new();
+    for scope in [pods.one(&object), pods.namespace("ns")] {
+        probes.push(client_watch(harness, (&pods, scope), options("", Some(true), false)).await.unwrap());
+    }
+    for probe in probes.iter_mut().chain([&mut as_key]) {
+        probe.is_quiet().await;
+    }
+    let record = pods.put(&object).await;
+    for probe in &mut probes {
+        probe.shows(EventType::Added, &record).await;
+    }
+    as_key.is_quiet().await;
+}
+
 /// Holds \[WATCH-FILTERED\], \[WATCH-OPTIONS\].
 pub async fn a_watch_list_of_one_name_shows_only_it(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods().await;
