@@ -10,10 +10,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use watchkeep_storage::rocksdb::{OpenError, RocksBackend, RocksOptions};
 use watchkeep_storage::{
     Backend as _, Environment, Error, Freshness, Interface, ObjectName, ReadAt, Record, Revision, StatusFor,
+    WatchEvent, WatchOptions,
 };
 
 use crate::disk::{engine_files, files, flip, folder, killed, list, open, pods, put, tables};
@@ -147,6 +149,43 @@ async fn what_is_whole_is_served_beside_what_is_damaged() {
     drop(pods);
     if let Err(error) = backend.close().await {
         names_file(&error, values.to_str().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_watch_ends_at_an_event_that_is_damaged() {
+    let (directory, want) = sample().await;
+    let values = tables(directory.path(), "versions");
+    let [values] = values.as_slice() else { panic!("{values:?}") };
+    let start = want.iter().map(|record| record.revision).min().unwrap().previous();
+    let middle = usize::try_from(fs::metadata(values).unwrap().len() / 2).unwrap();
+    for at in [20, middle] {
+        let image = killed(directory.path());
+        let file = image.path().join(values.strip_prefix(directory.path()).unwrap());
+        flip(&file, at);
+        let (backend, pods) = open(image.path()).await;
+        let options = WatchOptions { resource_version: start.to_string(), ..WatchOptions::default() };
+        let request = options.resolve(pods.prefix().under(None).unwrap()).unwrap();
+        let mut watch = pods.watch(request).await.unwrap();
+        let mut last = start;
+        let error = loop {
+            match watch.next().await.unwrap() {
+                Ok(WatchEvent::Change(change)) => {
+                    assert!(change.revision() > last, "events come in order");
+                    last = change.revision();
+                    let latest = want.iter().find(|record| record.revision == last);
+                    assert!(latest.is_none() || change.record() == latest, "{change:?}");
+                }
+                Ok(WatchEvent::Bookmark(bookmark)) => panic!("{bookmark:?}"),
+                Err(error) => break error,
+            }
+        };
+        names_file(&error, file.to_str().unwrap());
+        assert!(watch.next().await.is_none(), "nothing follows an error");
+        assert_eq!(watch.progress(), last, "what was not shown is not claimed");
+        drop((watch, pods));
+        // What cannot be read may keep it from closing cleanly.
+        let _ = backend.close().await;
     }
 }
 

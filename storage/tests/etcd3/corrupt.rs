@@ -1,8 +1,11 @@
 //! What stands in etcd, and what something else has written there.
 
+use std::future::ready;
+
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::{
-    Commit, Error, EventType, Expect, Freshness, Operation, Outcome, ReadAt, Revision, WatchStart,
+    Commit, Error, EventType, Expect, Freshness, Operation, Outcome, Preconditions, ReadAt, Revision,
+    UpdateOptions, WatchStart, delete,
 };
 
 use crate::etcd::Etcd;
@@ -45,6 +48,55 @@ async fn what_cannot_be_read_is_corrupt_with_its_key() {
         assert_eq!(deleted.previous, None);
         assert_eq!(pods.read(pods.all(), ReadAt::Latest).await.unwrap().0, std::slice::from_ref(&good));
     }
+}
+
+#[tokio::test]
+async fn updates_and_deletions_of_something_corrupt_are_refused() {
+    let etcd = Etcd::start().await;
+    let gateway = Gateway(etcd.port());
+    let backend = open(options(&etcd.url()));
+    let pods = pods(&backend).await;
+    let object = pod("ns", "a");
+    let (before, key) = (pods.put(&object).await, pods.key(&object));
+    gateway.put("/registry/pods/ns/a", PROTOBUF).await;
+    let corrupt = pods.get(&key, Freshness::Latest).await.unwrap_err();
+    assert!(matches!(corrupt, Error::Corrupt { .. }), "{corrupt:?}");
+    for suggestion in [None, Some(before)] {
+        for wanted in [object.clone(), object.clone().mark("new")] {
+            let options = UpdateOptions { suggestion: suggestion.clone(), ..UpdateOptions::default() };
+            assert_eq!(pods.update_to(&wanted, options).await.unwrap_err(), corrupt, "{suggestion:?}");
+        }
+        let accept = |_| ready(Ok::<_, Error>(()));
+        let deleted = delete(&*pods, &key, &Preconditions::NONE, suggestion.clone(), accept).await;
+        assert_eq!(deleted.unwrap_err(), corrupt, "{suggestion:?}");
+    }
+    assert_eq!(gateway.value("/registry/pods/ns/a").await.unwrap(), PROTOBUF);
+}
+
+#[tokio::test]
+async fn a_deletion_of_something_corrupt_spares_what_has_replaced_it() {
+    let etcd = Etcd::start().await;
+    let gateway = Gateway(etcd.port());
+    let backend = open(options(&etcd.url()));
+    let pods = pods(&backend).await;
+    let (object, key) = (pod("ns", "a"), pods.key(&pod("ns", "a")));
+    gateway.put("/registry/pods/ns/a", PROTOBUF).await;
+    let corrupt = pods.get(&key, Freshness::Latest).await.unwrap_err();
+    let Error::Corrupt { revision: Some(revision), .. } = corrupt else { panic!("{corrupt:?}") };
+    let delete = || {
+        let (key, expect) = (key.clone(), Expect::Revision(revision));
+        pods.commit(Commit { key, expect, operation: Operation::Delete })
+    };
+
+    gateway.put("/registry/pods/ns/a", pods.value(&object).bytes()).await;
+    let Outcome::Conflict { current: Some(whole) } = delete().await.unwrap() else { panic!("it is gone") };
+    assert_eq!(whole.value, pods.value(&object));
+    assert_eq!(pods.find(&object).await.as_ref(), Some(&whole));
+
+    gateway.put("/registry/pods/ns/a", "no JSON").await;
+    let other = delete().await.unwrap_err();
+    assert!(matches!(other, Error::Corrupt { revision: Some(own), .. } if own > whole.revision), "{other:?}");
+    assert_eq!(gateway.value("/registry/pods/ns/a").await.unwrap(), b"no JSON");
 }
 
 #[tokio::test]
