@@ -95,6 +95,11 @@ impl Etcd {
         Ok(kill_process(id.ok_or(io::ErrorKind::NotFound)?, signal)?)
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where its clients find it.
     pub fn url(&self) -> &str {
         &self.url
