@@ -17,6 +17,7 @@ use crate::process::{END_TIMEOUT, Output, Process, ProcessError};
 pub const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
 const PREFIX: &str = "watchkeep-server-";
+const ANY_PORT: &str = "127.0.0.1:0";
 
 /// Why there is no server to talk to.
 #[derive(thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum ServerError {
     /// Its first line is not the one that says where it listens.
     #[error("the server is not ready; its first line is {0:?}")]
     NotReady(String),
+    /// It was asked to stop, and ended with an error.
+    #[error("the server ended with {0}")]
+    EndedWith(ExitStatus),
 }
 
 /// A test's `unwrap` shows this: the words for a reader.
@@ -53,7 +57,8 @@ pub type Environment = Vec<(&'static str, OsString)>;
 pub struct Server {
     // Before what it stores in, so that the process ends first.
     process: Process,
-    _etcd: Option<Etcd>,
+    etcd: Option<Etcd>,
+    flags: Vec<OsString>,
     url: String,
     kubeconfig: PathBuf,
     folder: TempDir,
@@ -98,7 +103,10 @@ impl Store {
 impl Server {
     /// Starts a server with an empty store on [`backend`] and waits until it is ready.
     pub fn start() -> Result<Self, ServerError> {
-        Self::start_at("127.0.0.1:0")
+        let folder = TempDir::with_prefix(PREFIX)?;
+        let Store { flags, etcd } = Store::new(backend(), folder.path())?;
+        let server = Self::launch(ANY_PORT, folder, &Environment::new(), flags)?;
+        Ok(Self { etcd, ..server })
     }
 
     /// Starts a server with the flags of `watchkeep serve` that say where its objects are, and waits until it
@@ -112,16 +120,20 @@ impl Server {
         environment: &Environment,
         flags: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<Self, ServerError> {
-        Self::launch("127.0.0.1:0", TempDir::with_prefix(PREFIX)?, environment, flags)
+        Self::launch(ANY_PORT, TempDir::with_prefix(PREFIX)?, environment, flags)
     }
 
-    /// Starts a server with an empty store on a given address, such as that of one that has stopped, and
-    /// waits until it is ready.
-    pub fn start_at(address: &str) -> Result<Self, ServerError> {
-        let folder = TempDir::with_prefix(PREFIX)?;
-        let Store { flags, etcd } = Store::new(backend(), folder.path())?;
-        let server = Self::launch(address, folder, &Environment::new(), flags)?;
-        Ok(Self { _etcd: etcd, ..server })
+    /// Stops the server, which must end without an error, and starts it again on its address and with what
+    /// its store has kept.
+    pub fn restart(self) -> Result<Self, ServerError> {
+        let address = self.address().to_owned();
+        let Self { process, etcd, flags, folder, .. } = self;
+        let status = process.stop(END_TIMEOUT)?;
+        if !status.success() {
+            return Err(ServerError::EndedWith(status));
+        }
+        let server = Self::launch(&address, folder, &Environment::new(), flags)?;
+        Ok(Self { etcd, ..server })
     }
 
     fn launch(
@@ -133,12 +145,13 @@ impl Server {
         let mut command = serve()?;
         command.envs(environment.iter().cloned());
         command.args(["--listen", address, "--kubeconfig"]);
-        command.arg(folder.path().join("kubeconfig")).args(flags);
+        let flags: Vec<OsString> = flags.into_iter().map(|flag| flag.as_ref().to_owned()).collect();
+        command.arg(folder.path().join("kubeconfig")).args(&flags);
         let process = Process::start(&mut command)?;
         let line = process.next_line(READY_TIMEOUT)?;
         let (url, kubeconfig) = parse_ready(&line).ok_or_else(|| ServerError::NotReady(line.clone()))?;
         eprintln!("server {}: {line}", process.id());
-        Ok(Self { process, _etcd: None, url, kubeconfig, folder })
+        Ok(Self { process, etcd: None, flags, url, kubeconfig, folder })
     }
 
     /// Where it listens, such as `http://127.0.0.1:34567`.
