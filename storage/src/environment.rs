@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -24,8 +25,9 @@ pub struct Environment {
 enum Wall {
     /// The system's clock.
     System,
-    /// A clock that starts at a given time and moves with the runtime's.
-    Simulated { start: SystemTime },
+    /// A clock that starts at a given time, moves with the runtime's, and has jumped ahead by so many
+    /// milliseconds.
+    Simulated { start: SystemTime, jumped: Arc<AtomicU64> },
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ impl Environment {
     /// Outside a tokio runtime.
     pub fn simulated(start: SystemTime, seed: u64) -> Self {
         Self {
-            wall: Wall::Simulated { start },
+            wall: Wall::Simulated { start, jumped: Arc::default() },
             origin: instant(),
             chance: Chance::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))),
         }
@@ -58,7 +60,18 @@ impl Environment {
     pub fn now(&self) -> SystemTime {
         match &self.wall {
             Wall::System => SystemTime::now(),
-            Wall::Simulated { start } => *start + self.uptime(),
+            Wall::Simulated { start, jumped } => {
+                // Relaxed: a clock orders nothing.
+                *start + self.uptime() + Duration::from_millis(jumped.load(Ordering::Relaxed))
+            }
+        }
+    }
+
+    /// Lets a simulated time of day jump ahead, as a clock does that is set right; whole milliseconds of it.
+    /// The uptime does not notice. The system's clock is not ours to set: it stays.
+    pub fn jump(&self, ahead: Duration) {
+        if let Wall::Simulated { jumped, .. } = &self.wall {
+            jumped.fetch_add(u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
     }
 
@@ -120,5 +133,15 @@ mod tests {
         assert_eq!(first.0, Duration::from_secs(1005));
         assert_ne!(first.1, first.2);
         assert_eq!(run().await, first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_jumps_takes_the_time_of_day_along_and_not_the_uptime() {
+        let environment = Environment::simulated(UNIX_EPOCH, 7);
+        environment.clone().jump(Duration::from_secs(60));
+        assert_eq!(
+            (environment.unix_time(), environment.uptime()),
+            (Duration::from_secs(60), Duration::ZERO)
+        );
     }
 }
