@@ -47,7 +47,8 @@ impl Cpu {
         let time = clock_gettime(ClockId::ProcessCPUTime);
         let nanos = u32::try_from(time.tv_nsec).expect("less than a second");
         let ours = Duration::new(u64::try_from(time.tv_sec).expect("not negative"), nanos);
-        let stat = fs::read_to_string(format!("/proc/{}/stat", etcd.id())).expect("etcd runs");
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", etcd.id().expect("etcd runs"))).expect("etcd runs");
         // The name in parentheses may hold spaces; the times are the 14th and 15th of all fields.
         let (_, rest) = stat.rsplit_once(") ").expect("the name stands in parentheses");
         let ticks: u64 =

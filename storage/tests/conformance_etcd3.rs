@@ -3,26 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a store that cannot be opened is a failed test")]
 
-#[path = "etcd3/etcd.rs"]
-#[expect(dead_code, reason = "other tests halt and restart it")]
-mod etcd;
-
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::OnceCell;
 use watchkeep_storage::conformance::{Clock, Harness, Setup, Store};
 use watchkeep_storage::etcd3::{EtcdBackend, EtcdOptions};
 use watchkeep_storage::{BoxFuture, Environment};
-
-use self::etcd::Etcd;
+use watchkeep_tests::etcd::Etcd;
 
 watchkeep_storage::conformance_tests!(EtcdHarness::default());
 
 /// Opens stores below prefixes of their own.
 #[derive(Default)]
 struct EtcdHarness {
-    etcd: OnceCell<Etcd>,
+    etcd: OnceLock<Etcd>,
     stores: AtomicUsize,
 }
 
@@ -30,14 +25,14 @@ impl Harness for EtcdHarness {
     fn open(&self, setup: Setup) -> BoxFuture<'_, Store> {
         Box::pin(async move {
             let store = self.stores.fetch_add(1, Ordering::Relaxed);
-            self.start(format!("/registry/{store}"), setup).await
+            self.start(format!("/registry/{store}"), setup)
         })
     }
 
     fn restart(&self, store: Store) -> BoxFuture<'_, Store> {
         Box::pin(async move {
             let prefix = store.stop().await.unwrap().downcast::<String>().unwrap();
-            self.start(*prefix, Setup::default()).await
+            self.start(*prefix, Setup::default())
         })
     }
 
@@ -70,8 +65,8 @@ impl Harness for EtcdHarness {
 }
 
 impl EtcdHarness {
-    async fn start(&self, prefix: String, setup: Setup) -> Store {
-        let etcd = self.etcd.get_or_init(Etcd::start).await;
+    fn start(&self, prefix: String, setup: Setup) -> Store {
+        let etcd = self.etcd.get_or_init(|| Etcd::start().unwrap());
         let defaults = EtcdOptions::new([etcd.url()]);
         let options = EtcdOptions {
             prefix: prefix.clone(),

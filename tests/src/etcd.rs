@@ -1,26 +1,21 @@
-//! A real etcd of one member on a free port, with a temporary directory, for servers that keep their objects
-//! there. It ends with the value that stands for it.
+//! Real etcds on free ports of this machine, alone or as a cluster, each with a temporary directory.
+//!
+//! Each ends with the value that stands for it, and also when the process of the test dies: a shell waits for
+//! the end of its input, which nobody but the test holds open, and then kills the etcd that it has started.
+//! Nothing is synced to the disk, and elections are short, so that one starts in a tenth of a second, and a
+//! cluster in a second. For so long the calls here block, also in tests that are asynchronous.
 
-use std::env;
+mod cluster;
+mod member;
+
 use std::io;
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+pub use self::cluster::Cluster;
+use self::member::{Member, free_ports};
 
-use crate::process::{Process, ProcessError};
-
-/// How long a start may take.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many ports are tried: etcd has to be told its own, and somebody else may take it in between.
+/// How many times a start is tried: etcd has to be told its port, and somebody else may take it in between.
 const START_TRIES: usize = 5;
-/// What it says when it is ready.
-const READY: &str = "serving client traffic";
-/// What a store with the largest objects needs: see docs/etcd.md.
-const REQUEST_BYTES_MAX: &str = "1703936";
 
 /// Why there is no etcd.
 #[derive(Debug, thiserror::Error)]
@@ -28,22 +23,25 @@ pub enum EtcdError {
     /// The binary is not where the script puts it.
     #[error("no etcd at {}: run scripts/setup-etcd.sh, or set WATCHKEEP_ETCD", .0.display())]
     NotFound(PathBuf),
-    /// There is no port or no folder to be had.
+    /// There is no port or no folder to be had, or it cannot be talked to.
     #[error("no place for etcd: {0}")]
     Io(#[from] io::Error),
-    /// It did not start, on any port that was tried.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
+    /// Somebody else has its port.
+    #[error("the port of {0} was taken")]
+    PortTaken(String),
+    /// It ended, or does not serve in time.
+    #[error("etcd does not serve at {url}; it said:\n{log}")]
+    NotServing {
+        /// Where it was to serve.
+        url: String,
+        /// What it logged.
+        log: String,
+    },
 }
 
-/// A running etcd. Dropping it ends it and removes its folder.
+/// An etcd of one member, or one of a [`Cluster`]. Dropping it ends it and removes its folder.
 #[derive(Debug)]
-pub struct Etcd {
-    // Before the folder, so that the process ends first.
-    process: Process,
-    folder: TempDir,
-    url: String,
-}
+pub struct Etcd(Member);
 
 impl Etcd {
     /// Starts one that holds nothing, and waits until it serves.
@@ -51,101 +49,175 @@ impl Etcd {
     /// # Errors
     /// [`EtcdError`]: there is none to start, or it does not serve.
     pub fn start() -> Result<Self, EtcdError> {
-        let mut tries = 1;
-        loop {
-            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-            let (folder, url) =
-                (TempDir::with_prefix("watchkeep-etcd-")?, format!("http://127.0.0.1:{port}"));
-            match launch(&folder, &url) {
-                Ok(process) => return Ok(Self { process, folder, url }),
-                Err(EtcdError::Process(ProcessError::Ended { .. })) if tries < START_TRIES => tries += 1,
-                Err(error) => return Err(error),
-            }
-        }
+        Self::start_alone("http", &[])
     }
 
-    /// Kills it, and starts it again in the same place with what it has kept.
+    /// Starts one that talks TLS, to clients that show a certificate: with `ca.pem`, `server.pem` and
+    /// `server-key.pem` of a directory.
     ///
     /// # Errors
     /// As [`Etcd::start`].
-    pub fn restart(self) -> Result<Self, EtcdError> {
-        let Self { process, folder, url } = self;
-        process.kill()?;
-        Ok(Self { process: launch(&folder, &url)?, folder, url })
+    pub fn start_with_tls(certificates: &Path) -> Result<Self, EtcdError> {
+        let flag = |name, file| format!("--{name}={}", certificates.join(file).display());
+        let flags = [
+            flag("cert-file", "server.pem"),
+            flag("key-file", "server-key.pem"),
+            flag("trusted-ca-file", "ca.pem"),
+            "--client-cert-auth".to_owned(),
+        ];
+        Self::start_alone("https", &flags)
+    }
+
+    fn start_alone(scheme: &str, flags: &[String]) -> Result<Self, EtcdError> {
+        // No other member will ever join, so its address for others needs no port that is known.
+        let peer = "http://127.0.0.1:0";
+        let alone = format!("--initial-cluster=default={peer}");
+        let timing = ["--heartbeat-interval=20".to_owned(), "--election-timeout=200".to_owned()];
+        let flags: Vec<_> = flags.iter().cloned().chain(timing).chain([alone]).collect();
+        on_free_ports(|| {
+            let port = free_ports(1)?.into_iter().next().unwrap_or_default();
+            let mut member = Member::new(format!("{scheme}://127.0.0.1:{port}"), peer, &flags)?;
+            member.launch()?;
+            member.wait_until_it_serves()?;
+            Ok(Self(member))
+        })
+    }
+
+    /// Where its clients find it.
+    pub fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    /// The port of that.
+    pub fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    /// Its process, while there is one.
+    pub fn id(&self) -> Option<u32> {
+        self.0.id()
+    }
+
+    /// Ends it with SIGKILL, and waits for that. Its port and what it has kept stay.
+    ///
+    /// # Errors
+    /// When nothing is left of it.
+    pub fn kill(&mut self) -> Result<(), EtcdError> {
+        self.0.kill()
+    }
+
+    /// Starts it where it was, after [`Etcd::kill`], and waits until it serves. One of a cluster needs half of
+    /// the others for that.
+    ///
+    /// # Errors
+    /// As [`Etcd::start`].
+    pub fn start_again(&mut self) -> Result<(), EtcdError> {
+        self.0.launch_again()
+    }
+
+    /// Kills it, and starts it again.
+    ///
+    /// # Errors
+    /// As [`Etcd::start`].
+    pub fn restart(&mut self) -> Result<(), EtcdError> {
+        self.kill()?;
+        self.start_again()
     }
 
     /// Halts it: connections stay, and nothing answers.
     ///
     /// # Errors
-    /// When it has ended.
-    pub fn halt(&self) -> io::Result<()> {
-        self.signal(Signal::STOP)
+    /// When it does not run.
+    pub fn halt(&self) -> Result<(), EtcdError> {
+        self.0.halt()
     }
 
     /// Lets it go on.
     ///
     /// # Errors
-    /// When it has ended.
-    pub fn go_on(&self) -> io::Result<()> {
-        self.signal(Signal::CONT)
-    }
-
-    fn signal(&self, signal: Signal) -> io::Result<()> {
-        let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
-        Ok(kill_process(id.ok_or(io::ErrorKind::NotFound)?, signal)?)
-    }
-
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Where its clients find it.
-    pub fn url(&self) -> &str {
-        &self.url
+    /// When it does not run.
+    pub fn go_on(&self) -> Result<(), EtcdError> {
+        self.0.go_on()
     }
 }
 
-fn launch(folder: &TempDir, url: &str) -> Result<Process, EtcdError> {
-    let mut command = Command::new(binary()?);
-    command.arg("--data-dir").arg(folder.path().join("data"));
-    command.args(["--listen-client-urls", url, "--advertise-client-urls", url]);
-    // No other member will ever join, so these need no port that is known.
-    let peer = "http://127.0.0.1:0";
-    command.args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]);
-    command.args(["--initial-cluster", &format!("default={peer}")]);
-    // What a test keeps need not survive the machine.
-    command.args(["--unsafe-no-fsync", "--heartbeat-interval", "20", "--election-timeout", "200"]);
-    command.args(["--max-request-bytes", REQUEST_BYTES_MAX]);
-    // Variables would set flags.
-    for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ETCD_")) {
-        command.env_remove(name);
+/// Starts something on ports that were free a moment ago, with others where they were taken since.
+fn on_free_ports<T>(start: impl Fn() -> Result<T, EtcdError>) -> Result<T, EtcdError> {
+    let mut tries = 1;
+    loop {
+        match start() {
+            Err(EtcdError::PortTaken(_)) if tries < START_TRIES => tries += 1,
+            outcome => return outcome,
+        }
     }
-    let process = Process::start(&mut command)?;
-    process.stderr_line_with(READY, START_TIMEOUT)?;
-    Ok(process)
-}
-
-/// `WATCHKEEP_ETCD`, or where `scripts/setup-etcd.sh` links one.
-fn binary() -> Result<PathBuf, EtcdError> {
-    let in_cache = || {
-        let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cache/watchkeep");
-        env::var_os("WATCHKEEP_CACHE").map_or_else(home, PathBuf::from).join("tools/etcd")
-    };
-    let path = env::var_os("WATCHKEEP_ETCD").map_or_else(in_cache, PathBuf::from);
-    if path.exists() { Ok(path) } else { Err(EtcdError::NotFound(path)) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+    use std::process::Command;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::http::send;
+
+    /// What is set in a process that is to be killed.
+    const CHILD: &str = "WATCHKEEP_TEST_ETCD_CHILD";
+
+    fn serves(etcd: &Etcd) -> bool {
+        TcpStream::connect(("127.0.0.1", etcd.port())).is_ok()
+    }
+
+    /// Writes a value, or reads it back.
+    fn ask(etcd: &Etcd, method: &str, request: &serde_json::Value) -> serde_json::Value {
+        let address = format!("127.0.0.1:{}", etcd.port());
+        send(&address, "POST", &format!("/v3/kv/{method}"), Some(request)).unwrap().json().unwrap()
+    }
 
     #[test]
     fn one_that_was_dropped_serves_no_more() {
         let etcd = Etcd::start().unwrap();
-        let address = etcd.url().trim_start_matches("http://").to_owned();
-        assert!(std::net::TcpStream::connect(&address).is_ok());
+        let folder = etcd.0.folder().to_owned();
+        assert!(serves(&etcd) && folder.exists());
+        let port = etcd.port();
         drop(etcd);
-        assert!(std::net::TcpStream::connect(&address).is_err());
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err() && !folder.exists());
+    }
+
+    #[test]
+    fn one_that_was_killed_comes_back_with_what_it_kept() {
+        let mut etcd = Etcd::start().unwrap();
+        let (url, first) = (etcd.url().to_owned(), etcd.id());
+        ask(&etcd, "put", &json!({"key": "YQ==", "value": "Yg=="}));
+        etcd.kill().unwrap();
+        assert!(!serves(&etcd) && etcd.id().is_none() && etcd.halt().is_err());
+        etcd.start_again().unwrap();
+        assert!(etcd.id().is_some() && etcd.id() != first && etcd.url() == url);
+        assert_eq!(ask(&etcd, "range", &json!({"key": "YQ=="}))["kvs"][0]["value"], "Yg==");
+    }
+
+    /// The test runs itself once more, in a process that kills itself.
+    #[test]
+    fn one_ends_with_the_process_that_started_it() {
+        if std::env::var_os(CHILD).is_some() {
+            let etcd = Etcd::start().unwrap();
+            println!("{CHILD}={} {}", etcd.id().unwrap(), etcd.0.folder().display());
+            // Killed, so that nothing is dropped.
+            let pid = rustix::process::getpid();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let name = "etcd::tests::one_ends_with_the_process_that_started_it";
+        let output = again.args([name, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let line = said.lines().find_map(|line| line.split_once(&format!("{CHILD}="))).unwrap().1;
+        let (id, folder) = line.split_once(' ').unwrap();
+        let process = PathBuf::from(format!("/proc/{id}"));
+        let deadline = member::Deadline::new();
+        while process.exists() || Path::new(folder).exists() {
+            assert!(!deadline.is_over(), "{line} is still there");
+            crate::load::pause(member::LOOK_PAUSE);
+        }
     }
 }

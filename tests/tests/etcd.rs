@@ -115,12 +115,12 @@ fn requests_to_a_halted_etcd_are_answered_and_told_to_come_again() {
 
 #[test]
 fn a_watch_goes_on_over_a_restart_of_etcd() {
-    let etcd = Etcd::start().unwrap();
+    let mut etcd = Etcd::start().unwrap();
     let server = serve(&etcd);
     let mut watch = watch(&server);
     create_in_the_end(&server, "before");
     assert_eq!(added_up_to(&mut watch, "before"), ["before"]);
-    let etcd = etcd.restart().unwrap();
+    etcd.restart().unwrap();
     create_in_the_end(&server, "after");
     assert_eq!(added_up_to(&mut watch, "after"), ["after"]);
     wait_until_ready(&server, true);

@@ -7,8 +7,8 @@ use watchkeep_storage::{
     Commit, Error, EventType, Expect, Freshness, Operation, Outcome, Preconditions, ReadAt, Revision,
     UpdateOptions, WatchStart, delete,
 };
+use watchkeep_tests::etcd::Etcd;
 
-use crate::etcd::Etcd;
 use crate::gateway::Gateway;
 use crate::store::{change, next, open, options, pods, watch};
 
@@ -17,8 +17,8 @@ const PROTOBUF: &[u8] = b"k8s\0\n\x0a\n\x02v1\x12\x03Pod";
 
 #[tokio::test]
 async fn a_value_stands_below_its_key_as_it_is() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let record = pods.put(&pod("ns", "a").mark("m")).await;
     let stored = Gateway(etcd.port()).value("/registry/pods/ns/a").await.unwrap();
@@ -27,9 +27,9 @@ async fn a_value_stands_below_its_key_as_it_is() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_corrupt_with_its_key() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let gateway = Gateway(etcd.port());
-    let backend = open(options(&etcd.url()));
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let good = pods.put(&pod("ns", "a")).await;
     for value in [PROTOBUF, b"no JSON", b"", b"{}", br#"{"kind":"Pod"}"#, b"\xff\xfe"] {
@@ -52,9 +52,9 @@ async fn what_cannot_be_read_is_corrupt_with_its_key() {
 
 #[tokio::test]
 async fn updates_and_deletions_of_something_corrupt_are_refused() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let gateway = Gateway(etcd.port());
-    let backend = open(options(&etcd.url()));
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let object = pod("ns", "a");
     let (before, key) = (pods.put(&object).await, pods.key(&object));
@@ -75,9 +75,9 @@ async fn updates_and_deletions_of_something_corrupt_are_refused() {
 
 #[tokio::test]
 async fn a_deletion_of_something_corrupt_spares_what_has_replaced_it() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let gateway = Gateway(etcd.port());
-    let backend = open(options(&etcd.url()));
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let (object, key) = (pod("ns", "a"), pods.key(&pod("ns", "a")));
     gateway.put("/registry/pods/ns/a", PROTOBUF).await;
@@ -101,8 +101,8 @@ async fn a_deletion_of_something_corrupt_spares_what_has_replaced_it() {
 
 #[tokio::test]
 async fn a_key_that_is_no_text_is_corrupt() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let key = [b"/registry/pods/ns/".as_slice(), b"\xff"].concat();
     let request = serde_json::json!({"key": crate::gateway::encoded(key), "value": ""});
@@ -113,9 +113,9 @@ async fn a_key_that_is_no_text_is_corrupt() {
 
 #[tokio::test]
 async fn a_watch_shows_what_came_before_something_corrupt_and_ends_with_it() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let gateway = Gateway(etcd.port());
-    let backend = open(options(&etcd.url()));
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let start = pods.now().await;
     let good = pods.put(&pod("ns", "a")).await;
@@ -144,8 +144,8 @@ async fn a_watch_shows_what_came_before_something_corrupt_and_ends_with_it() {
 
 #[tokio::test]
 async fn several_changes_of_one_commit_are_shown_with_its_revision() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     for name in ["a", "b", "c"] {
         pods.put(&pod("ns", name)).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::etcd3::EtcdOptions;
 use watchkeep_storage::{Error, Expect, Freshness, ReadAt, WatchEvent, WatchStart};
+use watchkeep_tests::etcd::Etcd;
 
-use crate::etcd::Etcd;
 use crate::store::{change, next, open, options, pods, put_at_last, until, watch};
 
 /// The deadline of requests in these tests, and what a loaded machine may add to it.
@@ -29,13 +29,13 @@ async fn fails_in_time<T>(what: &str, request: impl Future<Output = Result<T, Er
 
 #[tokio::test]
 async fn nothing_hangs_while_etcd_is_halted() {
-    let etcd = Etcd::start().await;
-    let backend = open(impatient(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(impatient(etcd.url()));
     let pods = pods(&backend).await;
     let before = pods.put(&pod("ns", "a")).await;
     let mut watching = watch(&pods, WatchStart::Now).await;
     until("the store is ready", async || pods.readiness().is_ok()).await;
-    etcd.halt().await;
+    etcd.halt().unwrap();
     let key = pods.key(&pod("ns", "a"));
     let failures = [
         fails_in_time("get", pods.get(&key, Freshness::Latest)).await,
@@ -51,7 +51,7 @@ async fn nothing_hangs_while_etcd_is_halted() {
         assert!(failure.outcome_is_unknown());
     }
     until("the store is not ready", async || pods.readiness().is_err()).await;
-    etcd.go_on();
+    etcd.go_on().unwrap();
     until("the store is ready again", async || pods.readiness().is_ok()).await;
     put_at_last(&pods, &pod("ns", "c")).await;
     // The creation that was not answered may have happened; the one after it is shown in any case.
@@ -60,8 +60,8 @@ async fn nothing_hangs_while_etcd_is_halted() {
 
 #[tokio::test]
 async fn a_cluster_that_is_not_there_is_unreachable() {
-    let etcd = Etcd::start().await;
-    let url = etcd.url();
+    let etcd = Etcd::start().unwrap();
+    let url = etcd.url().to_owned();
     drop(etcd);
     let backend = open(impatient(&url));
     let pods = pods(&backend).await;
@@ -78,8 +78,8 @@ async fn a_cluster_that_is_not_there_is_unreachable() {
 #[tokio::test]
 async fn a_watch_that_is_not_read_is_left_behind_and_slows_nobody() {
     const EVENTS: usize = 4000;
-    let etcd = Etcd::start().await;
-    let (backend, writer) = (open(options(&etcd.url())), open(options(&etcd.url())));
+    let etcd = Etcd::start().unwrap();
+    let (backend, writer) = (open(options(etcd.url())), open(options(etcd.url())));
     let (watched, writing) = (pods(&backend).await, pods(&writer).await);
     let mut stuck = watch(&watched, WatchStart::Now).await;
     let mut reader = watch(&watched, WatchStart::Now).await;

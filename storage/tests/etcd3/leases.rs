@@ -6,15 +6,15 @@ use std::time::Duration;
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::etcd3::EtcdOptions;
 use watchkeep_storage::{Backend as _, Error, ReadAt};
+use watchkeep_tests::etcd::Etcd;
 
-use crate::etcd::Etcd;
 use crate::gateway::Gateway;
 use crate::store::{open, options, pods, until};
 
 #[tokio::test]
 async fn keys_that_are_written_together_share_a_lease() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     for at in 0..20 {
         pods.put_for(&pod("ns", &format!("a{at}")), Some(Duration::from_hours(1))).await;
@@ -32,9 +32,9 @@ async fn keys_that_are_written_together_share_a_lease() {
 
 #[tokio::test]
 async fn a_lease_that_is_gone_is_replaced() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let gateway = Gateway(etcd.port());
-    let backend = open(options(&etcd.url()));
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let hour = Some(Duration::from_hours(1));
     pods.put_for(&pod("ns", "a"), hour).await;
@@ -47,11 +47,11 @@ async fn a_lease_that_is_gone_is_replaced() {
 
 #[tokio::test]
 async fn processes_take_turns_to_compact_and_learn_of_each_other() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let often = || EtcdOptions {
         compaction_interval: Duration::from_millis(300),
         health_interval: Duration::from_millis(100),
-        ..options(&etcd.url())
+        ..options(etcd.url())
     };
     let one = open(often());
     let writing = pods(&one).await;

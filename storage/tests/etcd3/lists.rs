@@ -10,8 +10,8 @@ use watchkeep_storage::etcd3::EtcdOptions;
 use watchkeep_storage::{
     Expect, ListRequest, OBJECT_BYTES_MAX, Outcome, ReadAt, Record, WatchStart, collect,
 };
+use watchkeep_tests::etcd::Etcd;
 
-use crate::etcd::Etcd;
 use crate::store::{PATIENCE, change, open, options, pods, watch};
 
 /// How many objects are written at once.
@@ -41,8 +41,8 @@ fn large(at: usize) -> Object {
 
 #[tokio::test]
 async fn a_list_stays_what_it_was_while_writes_go_on() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let records = fill(&pods, (0..3000).map(small)).await;
     let mut listing = pods.list(pods.request(pods.all(), ReadAt::Latest)).await.unwrap();
@@ -59,8 +59,8 @@ async fn a_list_stays_what_it_was_while_writes_go_on() {
 
 #[tokio::test]
 async fn a_page_ends_where_it_says_however_it_is_read() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let records = fill(&pods, (0..3000).map(small)).await;
     let of_predicate =
@@ -108,9 +108,9 @@ async fn a_page_ends_where_it_says_however_it_is_read() {
 #[tokio::test]
 async fn the_largest_objects_pass_through_lists_and_watches() {
     const LARGE: usize = 60;
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     // Many megabytes at once take a busy machine a while.
-    let patient = || EtcdOptions { request_timeout: PATIENCE * 2, ..options(&etcd.url()) };
+    let patient = || EtcdOptions { request_timeout: PATIENCE * 2, ..options(etcd.url()) };
     let writer = open(patient());
     let writing = pods(&writer).await;
     let start = writing.now().await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::etcd3::{EtcdBackend, EtcdOptions, OpenError};
 use watchkeep_storage::{Backend as _, Environment, Error, WatchStart};
+use watchkeep_tests::etcd::Etcd;
 
-use crate::etcd::Etcd;
 use crate::store::{change, open, options, pods, until, watch};
 
 fn certificates() -> PathBuf {
@@ -37,14 +37,14 @@ fn with_ca(options: EtcdOptions) -> EtcdOptions {
 
 #[tokio::test]
 async fn members_and_client_know_each_other_by_certificates() {
-    let etcd = Etcd::start_with_tls(&certificates()).await;
+    let etcd = Etcd::start_with_tls(&certificates()).unwrap();
     let url = etcd.url();
-    let unnamed = open(with_ca(EtcdOptions { request_timeout: Duration::from_secs(2), ..options(&url) }));
+    let unnamed = open(with_ca(EtcdOptions { request_timeout: Duration::from_secs(2), ..options(url) }));
     assert!(pods(&unnamed).await.current_revision().await.is_err(), "etcd asks for a certificate");
     let named = EtcdOptions {
         cert_file: Some(certificates().join("client.pem")),
         key_file: Some(certificates().join("client-key.pem")),
-        ..with_ca(options(&url))
+        ..with_ca(options(url))
     };
     let backend = open(named);
     let pods = pods(&backend).await;
@@ -55,13 +55,13 @@ async fn members_and_client_know_each_other_by_certificates() {
 
 #[tokio::test]
 async fn a_member_that_is_away_is_passed_over() {
-    let (etcd, gone) = (Etcd::start().await, Etcd::start().await);
-    let away = gone.url();
+    let (etcd, gone) = (Etcd::start().unwrap(), Etcd::start().unwrap());
+    let away = gone.url().to_owned();
     drop(gone);
     // Whom chance asks first does not matter.
     for at in 0..6 {
-        let servers = vec![away.clone(), etcd.url(), away.clone()];
-        let backend = open(EtcdOptions { servers, ..options(&etcd.url()) });
+        let servers = vec![away.clone(), etcd.url().to_owned(), away.clone()];
+        let backend = open(EtcdOptions { servers, ..options(etcd.url()) });
         let pods = pods(&backend).await;
         let created = pods.try_put(&pod("ns", &format!("a{at}")), watchkeep_storage::Expect::Absent).await;
         assert!(created.is_ok(), "what was never sent is sent to the next: {created:?}");
@@ -74,8 +74,8 @@ async fn a_member_that_is_away_is_passed_over() {
 
 #[tokio::test]
 async fn two_prefixes_are_two_stores_of_one_sequence() {
-    let etcd = Etcd::start().await;
-    let below = |prefix: &str| open(EtcdOptions { prefix: prefix.to_owned(), ..options(&etcd.url()) });
+    let etcd = Etcd::start().unwrap();
+    let below = |prefix: &str| open(EtcdOptions { prefix: prefix.to_owned(), ..options(etcd.url()) });
     let (one, other) = (below("/one"), below("/one-more/"));
     let (here, there) = (pods(&one).await, pods(&other).await);
     let first = here.put(&pod("ns", "a")).await;
@@ -87,8 +87,8 @@ async fn two_prefixes_are_two_stores_of_one_sequence() {
 
 #[tokio::test]
 async fn a_closed_store_takes_no_requests() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let record = pods.put(&pod("ns", "a")).await;
     backend.close().await.unwrap();

@@ -2,17 +2,17 @@
 
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::{Error, EventType, WatchEvent, WatchStart};
+use watchkeep_tests::etcd::Etcd;
 
-use crate::etcd::Etcd;
 use crate::gateway::Gateway;
 use crate::proxy::Proxy;
 use crate::store::{change, next, open, options, pods, put_at_last, until, watch};
 
 #[tokio::test]
 async fn a_watch_goes_on_after_each_cut() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let proxy = Proxy::to(etcd.port()).await;
-    let (direct, behind) = (open(options(&etcd.url())), open(options(&proxy.url())));
+    let (direct, behind) = (open(options(etcd.url())), open(options(&proxy.url())));
     let (writing, watching) = (pods(&direct).await, pods(&behind).await);
     let mut watch = watch(&watching, WatchStart::Now).await;
     let mut shown = writing.now().await;
@@ -39,9 +39,9 @@ async fn a_watch_goes_on_after_each_cut() {
 #[tokio::test]
 async fn a_commit_that_was_shown_in_part_is_shown_to_its_end() {
     const OBJECTS: usize = 4000;
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let proxy = Proxy::to(etcd.port()).await;
-    let (direct, behind) = (open(options(&etcd.url())), open(options(&proxy.url())));
+    let (direct, behind) = (open(options(etcd.url())), open(options(&proxy.url())));
     let (writing, watching) = (pods(&direct).await, pods(&behind).await);
     for at in 0..OBJECTS {
         let object = pod("ns", &format!("a-{at:04}")).mark("m".repeat(2000));
@@ -64,25 +64,24 @@ async fn a_commit_that_was_shown_in_part_is_shown_to_its_end() {
 
 #[tokio::test]
 async fn a_watch_and_its_store_outlive_a_restart_of_etcd() {
-    let etcd = Etcd::start().await;
-    let backend = open(options(&etcd.url()));
+    let mut etcd = Etcd::start().unwrap();
+    let backend = open(options(etcd.url()));
     let pods = pods(&backend).await;
     let mut watch = watch(&pods, WatchStart::Now).await;
     let before = pods.put(&pod("ns", "a")).await;
     assert_eq!(change(&mut watch).await.record(), Some(&before));
-    let etcd = etcd.restarted().await;
+    etcd.restart().unwrap();
     assert_eq!(pods.find(&pod("ns", "a")).await, Some(before));
     put_at_last(&pods, &pod("ns", "b")).await;
     let after = change(&mut watch).await;
     assert_eq!(after.event.key, pods.key(&pod("ns", "b")));
-    drop(etcd);
 }
 
 #[tokio::test]
 async fn a_watch_that_missed_what_is_compacted_ends() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let proxy = Proxy::to(etcd.port()).await;
-    let (direct, behind) = (open(options(&etcd.url())), open(options(&proxy.url())));
+    let (direct, behind) = (open(options(etcd.url())), open(options(&proxy.url())));
     let (writing, watching) = (pods(&direct).await, pods(&behind).await);
     let mut watch = watch(&watching, WatchStart::Now).await;
     proxy.refuse(true);
@@ -99,7 +98,7 @@ async fn a_watch_that_missed_what_is_compacted_ends() {
 
 #[tokio::test]
 async fn a_watch_ends_when_nothing_answers_for_too_long() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let proxy = Proxy::to(etcd.port()).await;
     let behind = open(watchkeep_storage::etcd3::EtcdOptions {
         watch_resume_timeout: std::time::Duration::from_secs(1),
@@ -115,7 +114,7 @@ async fn a_watch_ends_when_nothing_answers_for_too_long() {
 
 #[tokio::test]
 async fn progress_that_is_asked_for_comes_also_after_a_cut() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let proxy = Proxy::to(etcd.port()).await;
     let backend = open(options(&proxy.url()));
     let (pods, others) = (pods(&backend).await, crate::store::resource(&backend, "/others").await);

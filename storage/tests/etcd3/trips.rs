@@ -11,8 +11,8 @@ use watchkeep_storage::etcd3::EtcdBackend;
 use watchkeep_storage::{
     Commit, Environment, Error, Expect, Freshness, ListRequest, Operation, ReadAt, Revision, WatchStart,
 };
+use watchkeep_tests::etcd::Etcd;
 
-use crate::etcd::Etcd;
 use crate::gateway::Gateway;
 use crate::proxy::Proxy;
 use crate::store::{options, pods, until};
@@ -45,8 +45,8 @@ impl Meter {
 }
 
 async fn measured() -> (Etcd, EtcdBackend, Resource, Meter) {
-    let etcd = Etcd::start().await;
-    let (backend, pods, meter) = another(&etcd.url()).await;
+    let etcd = Etcd::start().unwrap();
+    let (backend, pods, meter) = another(etcd.url()).await;
     (etcd, backend, pods, meter)
 }
 
@@ -94,10 +94,10 @@ async fn a_commit_is_one_transaction_whatever_its_outcome() {
 
 #[tokio::test]
 async fn a_write_that_may_have_happened_is_not_sent_again() {
-    let etcd = Etcd::start().await;
+    let etcd = Etcd::start().unwrap();
     let proxy = Proxy::to(etcd.port()).await;
     let (_backend, pods, meter) = another(&proxy.url()).await;
-    etcd.halt().await;
+    etcd.halt().unwrap();
     meter.look();
     let mut seen = String::new();
     let cut = async {
@@ -113,7 +113,7 @@ async fn a_write_that_may_have_happened_is_not_sent_again() {
     let error = answer.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }) && error.outcome_is_unknown(), "{error:?}");
     assert_eq!(meter.look(), "", "once is all");
-    etcd.go_on();
+    etcd.go_on().unwrap();
     until("the store answers", async || pods.current_revision().await.is_ok()).await;
 }
 
@@ -167,7 +167,7 @@ async fn a_limit_beyond_a_page_of_ours_costs_one_range_of_keys() {
         pods.try_put(&pod("ns", &format!("a-{at:03}")), Expect::Absent).await.unwrap();
     }
     // A process that knows no sizes yet begins with a page of 256.
-    let (_backend, pods, meter) = another(&etcd.url()).await;
+    let (_backend, pods, meter) = another(etcd.url()).await;
     let request =
         |limit| ListRequest { limit: NonZeroUsize::new(limit), ..pods.request(pods.all(), ReadAt::Latest) };
     meter.look();
