@@ -140,7 +140,8 @@ impl<W: World> Model<W> {
                 during: CompactedDuring::Continue { replacement },
             }) => {
                 let compacted = self.oracle.compacted();
-                let fits = Some(requested) == revision && requested < oldest && oldest == compacted;
+                let fits =
+                    Some(requested) == revision && requested < oldest && self.may_say_compacted(oldest);
                 ensure!(
                     fits,
                     "COMPACT-READS",
@@ -279,7 +280,7 @@ impl<W: World> Model<W> {
             (Error::FutureRevision { .. }, At::Future) => Ok(()),
             (Error::Compacted { requested, oldest, .. }, At::Exactly(back)) => {
                 let wanted = self.oracle.back(back);
-                let fits = (*requested, *oldest) == (wanted, compacted) && wanted < compacted;
+                let fits = *requested == wanted && requested < oldest && self.may_say_compacted(*oldest);
                 ensure!(
                     fits,
                     "COMPACT-READS",

@@ -44,8 +44,9 @@ impl<W: World> Model<W> {
         let compacted = self.oracle.compacted();
         match (opened, start) {
             (Ok(open), Start::After(revision)) => {
+                // Who does not know yet how far others have compacted says so with the first event.
                 ensure!(
-                    revision >= compacted,
+                    revision >= compacted || !self.world.compaction_is_remembered(),
                     "COMPACT-WATCHES",
                     "{compacted} is compacted, and it begins after {revision}"
                 );
@@ -60,7 +61,7 @@ impl<W: World> Model<W> {
                 self.put(slot, open);
             }
             (Err(Error::Compacted { requested, oldest, .. }), Start::After(revision)) => {
-                let fits = revision < compacted && (requested, oldest) == (revision, compacted);
+                let fits = requested == revision && requested < oldest && self.may_say_compacted(oldest);
                 ensure!(
                     fits,
                     "COMPACT-WATCHES",

@@ -1,5 +1,7 @@
 //! The stores that are proven, each with what may happen to one of its kind.
 
+#[cfg(feature = "etcd3")]
+mod etcd3;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "rocksdb")]
@@ -11,6 +13,8 @@ use std::time::Duration;
 use watchkeep_storage::conformance::Clock;
 use watchkeep_storage::{Backend, Environment};
 
+#[cfg(feature = "etcd3")]
+pub use self::etcd3::EtcdWorld;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryWorld;
 #[cfg(feature = "rocksdb")]
@@ -58,6 +62,11 @@ pub trait World: Sized {
 
     /// Whether an open list survives a compaction of its revision.
     fn open_lists_survive_compaction(&self) -> bool {
+        true
+    }
+
+    /// Whether a store that was started again says by itself how far it is compacted.
+    fn compaction_is_remembered(&self) -> bool {
         true
     }
 }

@@ -55,7 +55,7 @@ use self::resources::{Resource, Resources};
 pub use self::telemetry::HISTOGRAM_BUCKETS;
 use self::watch::{EtcdWatch, Initial};
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{CompactedDuring, Error};
 use crate::interface::{Backend, BoxFuture, Commit, Found, Freshness, Interface, Outcome, Stats};
 use crate::key::{Key, ResourcePrefix};
 use crate::list::{ListRequest, Listing};
@@ -196,7 +196,13 @@ impl EtcdResource {
         let (shared, resource) = (&self.shared, &self.resource);
         let range = resource.keys.range(&scope, None);
         let (mut feed, initial) = match start {
-            WatchStart::After(revision) => (Feed::new(shared, range, revision, Origin::Any), None),
+            WatchStart::After(revision) => {
+                if revision < shared.history.oldest() {
+                    // etcd would say so too, but only after the watch was opened. [COMPACT-WATCHES]
+                    return Err(shared.compacted(revision, CompactedDuring::Watch));
+                }
+                (Feed::new(shared, range, revision, Origin::Any), None)
+            }
             WatchStart::Now => {
                 let now = shared.current_revision().await?;
                 (Feed::new(shared, range, now, Origin::Newest), None)
