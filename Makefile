@@ -57,10 +57,11 @@ test: setup ## Run every suite, and count the tests [SUITES="fmt clippy …"]
 	@scripts/test.sh
 
 .PHONY: soak
-soak: setup kubectl ## Run the long tests [SOAK_MINUTES=10] [BACKEND=rocksdb|memory|etcd3] [WATCHKEEP_KILLS=…]
+soak: setup kubectl etcd ## Run the long tests [SOAK_MINUTES=10] [BACKEND=rocksdb|memory|etcd3] [WATCHKEEP_KILLS=…]
 	@scripts/with-rocksdb.sh cargo build -p watchkeep-server --features rocksdb,etcd3,jemalloc --bin watchkeep
 	@WATCHKEEP_TEST_BACKEND='$(BACKEND)' WATCHKEEP_SOAK_MINUTES='$(SOAK_MINUTES)' \
-		cargo test -p watchkeep-tests -- soak --nocapture --test-threads=1
+		scripts/with-rocksdb.sh cargo test -p watchkeep-tests -p watchkeep-proof \
+		--features watchkeep-proof/rocksdb,watchkeep-proof/etcd3 -- soak --nocapture --test-threads=1
 
 .PHONY: fuzz
 fuzz: setup ## Run each fuzz target for a while [FUZZ_SECONDS=60] [FUZZ_TARGETS="…"]
@@ -99,6 +100,10 @@ generate: setup ## Write the generated tables anew
 .PHONY: kubectl
 kubectl: ## Find and fetch the kubectls that the end-to-end tests run
 	@scripts/setup-kubectl.sh
+
+.PHONY: etcd
+etcd: ## Fetch the etcd that tests of its backend run
+	@scripts/setup-etcd.sh
 
 .PHONY: setup
 setup: ## Install what a build needs and is missing: a C linker

@@ -6,11 +6,15 @@ use std::fmt::Write as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use watchkeep_storage::Environment;
 use watchkeep_storage::conformance::Clock;
+use watchkeep_tests::soak;
 
 use crate::broken::Broken;
 use crate::model;
 use crate::step::{Step, programs};
 use crate::worlds::World;
+
+/// How many programs of a soak are drawn from one seed.
+const SOAK_ROUND: u32 = 20;
 
 /// How much is proven.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +73,21 @@ pub fn prove_all<W: World>(fixed: &[u64], budget: Budget) {
             panic!("{}: {}", W::NAME, failure.report());
         }
     }
+}
+
+/// Proves with fresh seeds for as long as a soak is to last.
+///
+/// # Panics
+/// When a promise is broken, with the report.
+pub fn soak<W: World>(budget: Budget) {
+    let environment = Environment::system();
+    let mut rounds = 0;
+    while environment.uptime() < soak::duration() {
+        let round = Budget { programs: SOAK_ROUND, ..budget };
+        prove_all::<W>(&[], round);
+        rounds += 1;
+    }
+    eprintln!("{}: {} programs", W::NAME, rounds * SOAK_ROUND);
 }
 
 /// Draws programs from a seed, and carries each of them out on a store of its own.

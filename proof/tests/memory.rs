@@ -2,7 +2,7 @@
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
-use watchkeep_proof::prove::{Budget, carry_out, prove_all};
+use watchkeep_proof::prove::{Budget, carry_out, prove_all, soak};
 use watchkeep_proof::step::programs;
 use watchkeep_proof::worlds::MemoryWorld;
 
@@ -21,4 +21,9 @@ fn a_seed_replays_a_program_to_the_last_revision() {
         let run = || carry_out::<MemoryWorld>(&program, seed).unwrap();
         assert_eq!(run(), run(), "seed {seed}");
     }
+}
+
+#[test]
+fn soak_programs() {
+    soak::<MemoryWorld>(BUDGET);
 }

@@ -1,6 +1,6 @@
 //! The RocksDB backend keeps the contract in every program that is drawn, over restarts and crashes.
 
-use watchkeep_proof::prove::{Budget, prove_all};
+use watchkeep_proof::prove::{Budget, prove_all, soak};
 use watchkeep_proof::worlds::RocksWorld;
 
 const BUDGET: Budget = Budget { programs: 60, steps_max: 80, shrinks_max: 300 };
@@ -8,4 +8,9 @@ const BUDGET: Budget = Budget { programs: 60, steps_max: 80, shrinks_max: 300 };
 #[test]
 fn every_program_is_answered_as_the_oracle_says() {
     prove_all::<RocksWorld>(&[1], BUDGET);
+}
+
+#[test]
+fn soak_programs() {
+    soak::<RocksWorld>(BUDGET);
 }

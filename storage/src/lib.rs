@@ -249,6 +249,10 @@
 //!   Tests: `a_watch_of_any_state_begins_with_the_object`, `a_watch_begins_exactly_after_its_revision`,
 //!   `a_deletion_after_the_revision_is_shown`, `every_watch_shows_exactly_the_commits_after_its_start`,
 //!   `a_watch_resumes_from_the_last_event`, `a_watch_from_the_future_waits`.
+//! - **\[WATCH-ATOMIC\]** Initial events are the state of one revision, whole, as a list of it is.
+//!
+//!   Tests: `a_watch_begins_as_its_options_say`, `the_initial_events_match_the_selector`,
+//!   `changes_during_the_initial_events_follow_them`.
 //! - **\[WATCH-FILTERED\]** A watch shows its scope through its selector: what comes into view is added,
 //!   what leaves it deleted.
 //!

@@ -46,7 +46,7 @@ fn options(version: &str, send_initial_events: Option<bool>, allow_bookmarks: bo
     }
 }
 
-/// Holds \[WATCH-OPTIONS\], \[WATCH-BOOKMARKABLE\].
+/// Holds \[WATCH-ATOMIC\], \[WATCH-OPTIONS\], \[WATCH-BOOKMARKABLE\].
 pub async fn a_watch_begins_as_its_options_say(harness: &dyn Harness) {
     use At::{Before, Current, Unset, Zero};
     use BeginsWith::{Nothing, Objects, ObjectsAndMark};
@@ -179,7 +179,7 @@ pub async fn a_watch_list_of_one_name_shows_only_it(harness: &dyn Harness) {
     }
 }
 
-/// Holds \[WATCH-FILTERED\], \[WATCH-OPTIONS\].
+/// Holds \[WATCH-ATOMIC\], \[WATCH-FILTERED\], \[WATCH-OPTIONS\].
 pub async fn the_initial_events_match_the_selector(harness: &dyn Harness) {
     let pods = harness.open(Setup::default()).await.pods().await;
     let red = pods.put(&pod("ns", "a").label("color", "red")).await;
@@ -193,7 +193,7 @@ pub async fn the_initial_events_match_the_selector(harness: &dyn Harness) {
     probe.is_quiet().await;
 }
 
-/// Holds \[WATCH-RELIABLE\], \[WATCH-UNIQUE\]: what changes while the initial events are being read follows
+/// Holds \[WATCH-ATOMIC\], \[WATCH-RELIABLE\], \[WATCH-UNIQUE\]: what changes while the initial events are being read follows
 /// them, once.
 pub async fn changes_during_the_initial_events_follow_them(harness: &dyn Harness) {
     const OBJECTS: usize = 700;

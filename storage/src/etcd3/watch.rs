@@ -50,7 +50,7 @@ pub(super) struct EtcdWatch {
     timer: BoxFuture<'static, ()>,
 }
 
-/// The initial state, on its way out.
+/// The state of one revision, on its way out. \[WATCH-ATOMIC\]
 pub(super) struct Initial {
     reading: Reading,
     /// What was read and not yet returned.

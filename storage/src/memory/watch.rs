@@ -42,7 +42,7 @@ pub(super) struct LogWatch {
     pub(super) progress_answered: Option<u64>,
 }
 
-/// The initial state, on its way out.
+/// The state of one revision, on its way out. \[WATCH-ATOMIC\]
 pub(super) struct Initial {
     /// What is still to be read; `None` at its end.
     pub(super) picture: Option<OpenPicture>,

@@ -58,7 +58,7 @@ pub(super) struct HistoryWatch {
     pub(super) progress_answered: Option<u64>,
 }
 
-/// The initial state: a place in a picture.
+/// The state of one revision: a place in a picture. \[WATCH-ATOMIC\]
 pub(super) struct Initial {
     /// Where to go on; `None` at the end.
     place: Option<Scan>,
