@@ -158,7 +158,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|millis| Step::Advance { by: Duration::from_millis(millis) }),
         2 => Just(Step::Restart),
         2 => Just(Step::Crash),
-        1 => Just(Step::Disturb),
+        2 => Just(Step::Disturb),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! What a proof says to be broken is a promise of the contract.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

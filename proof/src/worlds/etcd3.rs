@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use watchkeep_storage::conformance::Clock;
 use watchkeep_storage::etcd3::{EtcdBackend, EtcdOptions};
 use watchkeep_storage::{Backend, Environment, ResourcePrefix};
@@ -14,22 +15,41 @@ use crate::objects::{RESOURCES, schema};
 /// How often an etcd that was started again is asked whether it serves.
 const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long an etcd is halted: less than a request may take.
+const HALT: Duration = Duration::from_millis(300);
 
 /// A store in an etcd.
 pub struct EtcdWorld {
     backend: Arc<EtcdBackend>,
     environment: Environment,
-    etcd: Etcd,
+    etcd: Arc<Mutex<Etcd>>,
 }
 
-fn start(etcd: &Etcd, environment: &Environment) -> Arc<EtcdBackend> {
-    let options =
-        EtcdOptions { progress_interval: Duration::from_millis(20), ..EtcdOptions::new([etcd.url()]) };
+fn start(etcd: &Mutex<Etcd>, environment: &Environment) -> Arc<EtcdBackend> {
+    let url = etcd.lock().url().to_owned();
+    let options = EtcdOptions { progress_interval: Duration::from_millis(20), ..EtcdOptions::new([url]) };
     let backend = EtcdBackend::open(options, environment.clone());
     Arc::new(backend.unwrap_or_else(|error| panic!("it does not open: {error}")))
 }
 
 impl EtcdWorld {
+    /// Kills the etcd, starts it again, and waits until it serves.
+    async fn kill(&self) {
+        self.etcd.lock().restart().unwrap_or_else(|error| panic!("{error}"));
+        self.recover().await;
+    }
+
+    /// Halts the etcd for [`HALT`].
+    fn halt(&self) {
+        self.etcd.lock().halt().unwrap_or_else(|error| panic!("{error}"));
+        let (etcd, environment) = (Arc::clone(&self.etcd), self.environment.clone());
+        self.environment.spawn(async move {
+            environment.sleep(HALT).await;
+            // It fails where it was killed meanwhile.
+            let _ = etcd.lock().go_on();
+        });
+    }
+
     /// Waits until requests are answered again.
     async fn recover(&self) {
         let prefix = RESOURCES.first().and_then(|prefix| ResourcePrefix::new(prefix).ok());
@@ -52,6 +72,7 @@ impl World for EtcdWorld {
 
     async fn open(_seed: u64) -> Self {
         let etcd = Etcd::start().unwrap_or_else(|error| panic!("{error}"));
+        let etcd = Arc::new(Mutex::new(etcd));
         let environment = Environment::system();
         Self { backend: start(&etcd, &environment), environment, etcd }
     }
@@ -71,7 +92,7 @@ impl World for EtcdWorld {
     }
 
     async fn crash(&mut self) -> Kept {
-        self.disturb().await;
+        self.kill().await;
         self.backend = start(&self.etcd, &self.environment);
         Kept::Everything
     }
@@ -83,10 +104,13 @@ impl World for EtcdWorld {
         None
     }
 
-    /// Kills the etcd and starts it again.
+    /// Kills the etcd and starts it again; or halts it, so that what is asked of it meanwhile waits.
     async fn disturb(&mut self) {
-        self.etcd.restart().unwrap_or_else(|error| panic!("{error}"));
-        self.recover().await;
+        if self.environment.random().is_multiple_of(2) {
+            self.kill().await;
+        } else {
+            self.halt();
+        }
     }
 
     fn open_lists_survive_compaction(&self) -> bool {
