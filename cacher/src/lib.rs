@@ -31,3 +31,5 @@
 //!
 //! Writes go to the store. Records are made by the commit and shared here, never copied or parsed anew.
 //! Encoding, HTTP and the meaning of kinds are the server's.
+
+pub mod map;
