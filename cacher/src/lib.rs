@@ -32,4 +32,23 @@
 //! Writes go to the store. Records are made by the commit and shared here, never copied or parsed anew.
 //! Encoding, HTTP and the meaning of kinds are the server's.
 
+mod backend;
+mod cacher;
+mod freshness;
+mod list;
 pub mod map;
+mod open;
+mod options;
+mod picture;
+mod pictures;
+mod progress;
+mod ready;
+mod reflector;
+mod shared;
+mod topic;
+mod watch;
+mod window;
+
+pub use self::backend::CachedBackend;
+pub use self::cacher::Cacher;
+pub use self::options::CacherOptions;

@@ -4,7 +4,7 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use watchkeep_proof::prove::{Budget, carry_out, prove_all, soak};
 use watchkeep_proof::step::programs;
-use watchkeep_proof::worlds::MemoryWorld;
+use watchkeep_proof::worlds::{Cached, MemoryWorld};
 
 const BUDGET: Budget = Budget { programs: 300, steps_max: 80, shrinks_max: 4_000 };
 
@@ -21,6 +21,16 @@ fn a_seed_replays_a_program_to_the_last_revision() {
         let run = || carry_out::<MemoryWorld>(&program, seed).unwrap();
         assert_eq!(run(), run(), "seed {seed}");
     }
+}
+
+#[test]
+fn every_program_is_answered_as_the_oracle_says_through_the_cache() {
+    prove_all::<Cached<MemoryWorld>>(&[1], BUDGET);
+}
+
+#[test]
+fn soak_programs_through_the_cache() {
+    soak::<Cached<MemoryWorld>>(BUDGET);
 }
 
 #[test]

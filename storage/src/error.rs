@@ -121,6 +121,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A cache that has to be filled first, or anew. The client may come again later.
+    #[error("storage is (re)initializing: {reason}")]
+    Initializing {
+        /// What it waits for.
+        reason: String,
+        /// When it makes sense to ask again.
+        retry_after: Duration,
+    },
     /// The store takes no writes at present: its disk is full or fails. It did not happen; reads go on, and
     /// writes are taken again when the store has recovered. The operator's to make room.
     #[error("writes are refused until the store has recovered: {reason}")]

@@ -127,6 +127,9 @@ impl Error {
                 retry_after: Duration::from_secs(1),
                 ..plain(429, "TooManyRequests", self.to_string())
             },
+            Self::Initializing { retry_after, .. } => {
+                ApiStatus { retry_after: *retry_after, ..plain(429, "TooManyRequests", self.to_string()) }
+            }
             Self::Unreachable { .. } | Self::Timeout { .. } => ApiStatus {
                 retry_after: UNREACHABLE_RETRY,
                 ..plain(

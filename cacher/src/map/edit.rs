@@ -103,7 +103,11 @@ fn insert_entry<K: Ord + Clone, V: Clone, const LEAF: usize, const INNER: usize>
     }
     let cut = cut_for(at, LEAF, Node::<K, V, LEAF, INNER>::LEAF_MIN);
     let (separator, mut right) = leaf.split_off(cut);
-    if at <= cut { leaf.insert(at, key, value) } else { right.insert(at - cut, key, value) }
+    if at <= cut {
+        leaf.insert(at, key, value);
+    } else {
+        right.insert(at - cut, key, value);
+    }
     Inserted::Cut(separator, Arc::new(Node::Leaf(right)))
 }
 
@@ -121,7 +125,11 @@ fn insert_child<K: Ord + Clone, V: Clone, const LEAF: usize, const INNER: usize>
     let place = if at == 1 { 0 } else { at };
     let cut = cut_for(place, INNER, Node::<K, V, LEAF, INNER>::INNER_MIN);
     let (between, mut right) = inner.split_off(cut);
-    if at <= cut { inner.insert(at, separator, child) } else { right.insert(at - cut, separator, child) }
+    if at <= cut {
+        inner.insert(at, separator, child);
+    } else {
+        right.insert(at - cut, separator, child);
+    }
     Inserted::Cut(between, Arc::new(Node::Inner(right)))
 }
 

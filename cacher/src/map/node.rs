@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 
 /// A node of the tree. The two kinds are nearly of one size with the fan-outs that were chosen.
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "the sizes meet where LEAF is twice INNER, as in the defaults")]
+#[allow(clippy::large_enum_variant, reason = "the sizes meet where LEAF is twice INNER, as in the defaults")]
 pub(super) enum Node<K, V, const LEAF: usize, const INNER: usize> {
     Leaf(Leaf<K, V, LEAF>),
     Inner(Inner<K, V, LEAF, INNER>),
@@ -158,7 +158,10 @@ impl<K: Ord + Clone, V: Clone, const LEAF: usize> Leaf<K, V, LEAF> {
         self.values.pop_at(at)
     }
 
-    #[expect(clippy::indexing_slicing, reason = "both sides get something, so there is a first key of the rest")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "both sides get something, so there is a first key of the rest"
+    )]
     pub(super) fn split_off(&mut self, at: usize) -> (K, Self) {
         let keys: ArrayVec<K, LEAF> = Arc::make_mut(&mut self.keys).drain(at..).collect();
         let separator = keys[0].clone();

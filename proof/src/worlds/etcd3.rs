@@ -69,6 +69,7 @@ impl EtcdWorld {
 impl World for EtcdWorld {
     const CLOCK: Clock = Clock::System;
     const NAME: &'static str = "etcd3";
+    const CACHED_NAME: &'static str = "a cache over etcd3";
 
     async fn open(_seed: u64) -> Self {
         let etcd = Etcd::start().unwrap_or_else(|error| panic!("{error}"));

@@ -29,6 +29,7 @@ fn start(environment: &Environment) -> Arc<MemoryBackend> {
 impl World for MemoryWorld {
     const CLOCK: Clock = Clock::Paused;
     const NAME: &'static str = "memory";
+    const CACHED_NAME: &'static str = "a cache over memory";
 
     async fn open(seed: u64) -> Self {
         let environment = Environment::simulated(UNIX_EPOCH + Duration::from_secs(START), seed);

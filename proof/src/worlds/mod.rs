@@ -1,5 +1,6 @@
 //! The stores that are proven, each with what may happen to one of its kind.
 
+mod cached;
 #[cfg(feature = "etcd3")]
 mod etcd3;
 #[cfg(feature = "memory")]
@@ -13,6 +14,7 @@ use std::time::Duration;
 use watchkeep_storage::conformance::Clock;
 use watchkeep_storage::{Backend, Environment};
 
+pub use self::cached::Cached;
 #[cfg(feature = "etcd3")]
 pub use self::etcd3::EtcdWorld;
 #[cfg(feature = "memory")]
@@ -33,6 +35,9 @@ pub trait World: Sized {
 
     /// What it is called in the output.
     const NAME: &'static str;
+
+    /// What a cache over it is called.
+    const CACHED_NAME: &'static str;
 
     /// An empty store. All chance in it comes from the seed, as far as the backend allows.
     async fn open(seed: u64) -> Self;

@@ -54,6 +54,7 @@ async fn start(directory: &Path, environment: &Environment) -> Option<Arc<RocksB
 impl World for RocksWorld {
     const CLOCK: Clock = Clock::System;
     const NAME: &'static str = "rocksdb";
+    const CACHED_NAME: &'static str = "a cache over rocksdb";
 
     async fn open(seed: u64) -> Self {
         let directory = directory();

@@ -53,7 +53,7 @@ pub enum Clock {
 
 /// A store under test.
 pub struct Store {
-    backend: Box<dyn Backend>,
+    backend: Arc<dyn Backend>,
     environment: Environment,
     /// Lives as long as the store: a temporary directory, a server.
     guard: Option<Box<dyn Any + Send>>,
@@ -80,7 +80,13 @@ impl Clock {
 impl Store {
     /// A store under test. `environment` is the one that the backend asks for the time.
     pub fn new(backend: impl Backend + 'static, environment: Environment) -> Self {
-        Self { backend: Box::new(backend), environment, guard: None }
+        Self { backend: Arc::new(backend), environment, guard: None }
+    }
+
+    /// The store with another backend over its own: a cache.
+    #[must_use]
+    pub fn map(self, over: impl FnOnce(Arc<dyn Backend>, Environment) -> Arc<dyn Backend>) -> Self {
+        Self { backend: over(self.backend, self.environment.clone()), ..self }
     }
 
     /// Keeps something alive until the store is dropped.

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::event::{EventType, WatchEvent};
 use crate::interface::Freshness;
 use crate::key::Scope;
+use crate::list::ReadAt;
 use crate::revision::Revision;
 use crate::watch::{WatchOptions, WatchRequest, WatchStart};
 
@@ -79,6 +80,9 @@ async fn begins(harness: &dyn Harness, row: (At, Option<bool>, bool), want: Begi
         records.push(pods.put(&pod("ns", name)).await);
     }
     let current = pods.now().await;
+    // Any state may be an older one, until somebody has read a newer one.
+    let (latest, _) = pods.read(pods.all(), ReadAt::Latest).await.unwrap();
+    assert_eq!(latest.len(), records.len());
     let version = match at {
         At::Unset => String::new(),
         At::Zero => "0".to_owned(),

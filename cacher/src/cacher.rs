@@ -1,0 +1,230 @@
+//! The cache of one resource: an [`Interface`] over an [`Interface`].
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use watchkeep_storage::{
+    BoxFuture, Commit, CompactedDuring, Environment, Error, Found, Freshness, Interface, Key, ListRequest,
+    Listing, Outcome, ReadAt, ResourcePrefix, Revision, Schema, Stats, WatchRequest, WatchStart, Watcher,
+};
+
+use crate::list;
+use crate::open::OpenPicture;
+use crate::options::CacherOptions;
+use crate::reflector;
+use crate::shared::Shared;
+use crate::topic::Topic;
+use crate::watch::{Begin, CacheWatch, Initial};
+
+/// The watch cache of one resource. Dropping it ends its tasks.
+pub struct Cacher {
+    shared: Arc<Shared>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Cacher {
+    /// The cache of a resource, which begins to fill.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new(store: Arc<dyn Interface>, options: CacherOptions, environment: &Environment) -> Self {
+        let shared = Arc::new(Shared::new(store, options, environment.clone()));
+        let weak = Arc::downgrade(&shared);
+        let tasks = [
+            environment.spawn(reflector::run(weak.clone(), environment.clone())),
+            environment.spawn(reflector::tidy(weak, environment.clone())),
+        ];
+        Self { shared, tasks }
+    }
+
+    /// Waits until the cache is filled.
+    pub async fn filled(&self) {
+        self.shared.ready.wait().await;
+    }
+
+    /// How many objects it holds.
+    pub fn len(&self) -> usize {
+        self.shared.current().len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends its tasks.
+    pub(crate) fn stop(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+
+    async fn get_cached(&self, key: &Key, revision: Revision) -> Result<Found, Error> {
+        self.shared.wait_until_fresh(revision).await?;
+        let picture = self.shared.current();
+        let record = picture.get(key).cloned();
+        Ok(Found { record, revision: picture.revision.max(revision) })
+    }
+
+    async fn list_cached(&self, request: ListRequest) -> Result<Listing, Error> {
+        let shared = &self.shared;
+        let (picture, revision) = match request.at {
+            ReadAt::Latest => {
+                if shared.wait_until_current().await.is_err() {
+                    return shared.store.list(request).await;
+                }
+                newest(shared)
+            }
+            ReadAt::AtLeast(revision) => {
+                shared.wait_until_fresh(revision).await?;
+                newest(shared)
+            }
+            ReadAt::Exact(revision) => {
+                let oldest = shared.store.compacted_revision();
+                if revision < oldest {
+                    return Err(Error::Compacted {
+                        requested: revision,
+                        oldest,
+                        during: CompactedDuring::List,
+                    });
+                }
+                shared.wait_until_fresh(revision).await?;
+                match shared.picture_at(revision) {
+                    Some(picture) => (picture, revision),
+                    None => return shared.store.list(request).await,
+                }
+            }
+        };
+        Ok(list::open(&shared.open, picture, revision, request).await)
+    }
+
+    async fn open_watch(&self, request: WatchRequest) -> Result<Watcher, Error> {
+        let shared = &self.shared;
+        shared.check_ready()?;
+        let now = match request.start {
+            WatchStart::After(revision) => {
+                let oldest = shared.store.compacted_revision();
+                if revision < oldest {
+                    return Err(Error::Compacted {
+                        requested: revision,
+                        oldest,
+                        during: CompactedDuring::Watch,
+                    });
+                }
+                revision
+            }
+            WatchStart::Now | WatchStart::Initial { freshness: Freshness::Latest, .. } => {
+                shared.wait_until_current().await?
+            }
+            WatchStart::Initial { freshness: Freshness::AtLeast(revision), .. } => {
+                shared.wait_until_fresh(revision).await?;
+                revision
+            }
+        };
+        let topic = Topic::of(&request.scope, &request.predicate, &*shared.store);
+        // Followed before the picture is taken, so that nothing slips through between the two.
+        let log = shared.topics.follow(&topic);
+        let begin = match request.start {
+            WatchStart::Initial { bookmark, .. } => {
+                let (picture, revision) = newest(shared);
+                let places = picture.places(&request.scope, None);
+                let picture = OpenPicture::new(&shared.open, picture, places, revision);
+                Begin::Initial(Initial::new(picture, bookmark), revision)
+            }
+            WatchStart::After(_) | WatchStart::Now => Begin::After(now),
+        };
+        Ok(Watcher::new(CacheWatch::new(shared, request, (topic, log), begin)))
+    }
+}
+
+/// The newest picture, and the newest revision at which it is right.
+fn newest(shared: &Shared) -> (Arc<crate::picture::Picture>, Revision) {
+    // In this order: what is published by the first look is in the second.
+    let published = shared.published();
+    let picture = shared.current();
+    let revision = picture.revision.max(published);
+    (picture, revision)
+}
+
+impl Drop for Cacher {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Interface for Cacher {
+    fn prefix(&self) -> &ResourcePrefix {
+        self.shared.store.prefix()
+    }
+
+    fn schema(&self) -> &Schema {
+        self.shared.store.schema()
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
+        Box::pin(async move {
+            let outcome = self.shared.store.commit(commit).await?;
+            // What is acknowledged is there for the cache's watches too, where the store has it by now.
+            self.shared.drive();
+            Ok(outcome)
+        })
+    }
+
+    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
+        let key = key.clone();
+        Box::pin(async move {
+            match freshness {
+                Freshness::AtLeast(revision) if self.shared.check_ready().is_ok() => {
+                    self.get_cached(&key, revision).await
+                }
+                _ => self.shared.store.get(&key, freshness).await,
+            }
+        })
+    }
+
+    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
+        Box::pin(async move {
+            if self.shared.check_ready().is_err() {
+                return self.shared.store.list(request).await;
+            }
+            self.list_cached(request).await
+        })
+    }
+
+    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
+        Box::pin(self.open_watch(request))
+    }
+
+    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
+        self.shared.store.current_revision()
+    }
+
+    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let current = self.shared.store.current_revision().await?;
+            self.shared.progress.ask(current);
+            self.shared.store.request_progress().await?;
+            self.shared.drive();
+            Ok(())
+        })
+    }
+
+    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.shared.store.compact(revision).await?;
+            self.shared.give_up_before(revision);
+            Ok(())
+        })
+    }
+
+    fn compacted_revision(&self) -> Revision {
+        self.shared.store.compacted_revision()
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
+        self.shared.store.stats()
+    }
+
+    fn readiness(&self) -> Result<(), Error> {
+        self.shared.store.readiness()?;
+        self.shared.check_ready()
+    }
+}

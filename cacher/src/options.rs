@@ -1,0 +1,38 @@
+//! What a cache may hold, and how long it waits.
+
+use std::time::Duration;
+
+/// The bounds of a cache. One set for each resource.
+#[derive(Clone, Debug)]
+pub struct CacherOptions {
+    /// For how long an event stays in the window of events, as long as the window's bounds allow. Default 75
+    /// seconds: a bookmark's period and some more, so that who resumes from a bookmark finds its place.
+    pub events_fresh: Duration,
+    /// How many bytes the window of events may keep beside the latest state. Default 64 MiB. More lets slow
+    /// watches be served from memory for longer; what is older is read from the store's history.
+    pub window_bytes_max: usize,
+    /// How many pictures of the past are kept, evenly spread over the window. Default 64; more makes exact
+    /// reads of the past cheaper, and costs the nodes that changed in between.
+    pub pictures_max: usize,
+    /// For how long a list or the initial events of a watch may be read. Default 1 minute, the longest a
+    /// request may take.
+    pub cursor_deadline: Duration,
+    /// How long a read waits for the cache to become as fresh as it demands, before it is refused, or is left to
+    /// the store. Default 3 seconds, the reference's.
+    pub fresh_timeout: Duration,
+    /// How many watches may catch up from the store's history at once; others wait for their turn. Default 16.
+    pub catching_up_max: usize,
+}
+
+impl Default for CacherOptions {
+    fn default() -> Self {
+        Self {
+            events_fresh: Duration::from_secs(75),
+            window_bytes_max: 64 << 20,
+            pictures_max: 64,
+            cursor_deadline: Duration::from_mins(1),
+            fresh_timeout: Duration::from_secs(3),
+            catching_up_max: 16,
+        }
+    }
+}

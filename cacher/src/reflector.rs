@@ -1,0 +1,120 @@
+//! The reflector: fills the cache from a list and follows the store's watch. What breaks is begun anew.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use watchkeep_storage::{
+    Environment, Error, ListRequest, Listing, Predicate, ReadAt, Revision, Scope, WatchRequest, WatchStart,
+};
+
+use crate::picture::Picture;
+use crate::shared::Shared;
+
+/// The pauses between two attempts, doubled each time: the reference's.
+const PAUSE_MIN: Duration = Duration::from_millis(800);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How often pictures are looked for that were read too slowly.
+const TIDY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Runs until the cache is gone.
+pub(crate) async fn run(shared: Weak<Shared>, environment: Environment) {
+    let mut pause = PAUSE_MIN;
+    loop {
+        let Some(cache) = shared.upgrade() else { return };
+        let filled = fill(&cache).await;
+        if let Err(error) = filled {
+            tracing::warn!(%error, prefix = %cache.store.prefix(), "the cache could not be filled, and is tried again");
+            cache.ready.reset(error.to_string(), &environment);
+            drop(cache);
+            environment.sleep(jittered(pause, &environment)).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+            continue;
+        }
+        drop(cache);
+        pause = PAUSE_MIN;
+        if follow(&shared, &environment).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Gives up what was read too slowly, until the cache is gone.
+pub(crate) async fn tidy(shared: Weak<Shared>, environment: Environment) {
+    loop {
+        environment.sleep(TIDY_INTERVAL).await;
+        let Some(shared) = shared.upgrade() else { return };
+        shared.tidy();
+    }
+}
+
+/// Lists everything, and opens the watch that follows the list.
+async fn fill(shared: &Shared) -> Result<(), Error> {
+    let scope = shared.store.prefix().under(None)?;
+    let predicate = Predicate::everything();
+    let request = ListRequest { scope, at: ReadAt::Latest, start: None, limit: None, predicate };
+    let Listing { revision, mut cursor, .. } = shared.store.list(request).await?;
+    let mut records = Vec::new();
+    loop {
+        let mut batch = cursor.next().await?;
+        if batch.is_empty() {
+            break;
+        }
+        records.append(&mut batch);
+    }
+    drop(cursor);
+    let watcher = shared.store.watch(everything_after(shared, revision)?).await?;
+    shared.refill(Picture::of(records, revision), watcher);
+    Ok(())
+}
+
+/// Publishes what the store shows until the cache has to be filled anew; `None` when it is gone.
+async fn follow(shared: &Weak<Shared>, environment: &Environment) -> Option<()> {
+    let mut pause = PAUSE_MIN;
+    loop {
+        let ended = poll_fn(|context| match shared.upgrade() {
+            Some(shared) => shared.poll_source(context).map(Some),
+            None => Poll::Ready(None),
+        });
+        let mut error = ended.await?;
+        // What breaks may pass: the watch goes on where it was, as long as the store still knows what came next.
+        loop {
+            let cache = shared.upgrade()?;
+            tracing::info!(%error, prefix = %cache.store.prefix(), "the watch of the store has ended");
+            if matches!(error, Error::Compacted { .. } | Error::Corrupt { .. }) {
+                cache.ready.reset(error.to_string(), environment);
+                return Some(());
+            }
+            match reopen(&cache).await {
+                Ok(()) => {
+                    pause = PAUSE_MIN;
+                    break;
+                }
+                Err(failed) => error = failed,
+            }
+            drop(cache);
+            environment.sleep(jittered(pause, environment)).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+}
+
+async fn reopen(shared: &Arc<Shared>) -> Result<(), Error> {
+    let request = everything_after(shared, shared.published())?;
+    let watcher = shared.store.watch(request).await?;
+    shared.go_on(watcher);
+    Ok(())
+}
+
+fn everything_after(shared: &Shared, revision: Revision) -> Result<WatchRequest, Error> {
+    let scope: Scope = shared.store.prefix().under(None)?;
+    let (start, predicate) = (WatchStart::After(revision), Predicate::everything());
+    Ok(WatchRequest { scope, start, predicate, progress: true })
+}
+
+/// Caches that lost their store together do not come back together.
+fn jittered(pause: Duration, environment: &Environment) -> Duration {
+    let chance = u32::try_from(environment.random() >> 32).unwrap_or_default();
+    pause.mul_f64(1.0 + f64::from(chance) / f64::from(u32::MAX))
+}

@@ -1,0 +1,288 @@
+//! What the cache of a resource consists of, and the one way in which it changes: [`Shared::drive`] takes what
+//! the store's watch has ready and publishes it.
+//!
+//! Whoever needs the cache to be fresh drives it: the reflector's task when the store wakes it, a write when
+//! it is acknowledged, a read that asks for the newest state. So on a store that publishes before it
+//! acknowledges nobody ever waits for another task. The lock of the source makes whoever drives the one
+//! writer; it is held for a bounded batch.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+use watchkeep_storage::{Environment, Error, Event, Interface, Revision, WatchEvent, Watcher};
+
+use crate::open::OpenPictures;
+use crate::options::CacherOptions;
+use crate::picture::Picture;
+use crate::pictures::Pictures;
+use crate::progress::Progress;
+use crate::ready::Ready;
+use crate::topic::Topics;
+use crate::window::Window;
+
+/// How many events are taken from the store under one hold of the source.
+const BATCH_EVENTS_MAX: usize = 128;
+
+/// The cache of one resource.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Interface>,
+    pub(crate) environment: Environment,
+    pub(crate) options: CacherOptions,
+    pub(crate) ready: Ready,
+    source: Mutex<Source>,
+    /// The newest picture.
+    current: ArcSwap<Picture>,
+    /// Some of those before it.
+    kept: Mutex<Pictures>,
+    pub(crate) window: Mutex<Window>,
+    pub(crate) topics: Topics,
+    /// Everything up to here is in the picture, in the window and in the topics. Released after them, acquired
+    /// before a look at them.
+    published: AtomicU64,
+    /// The same, for who waits.
+    fresh: watch::Sender<Revision>,
+    pub(crate) progress: Progress,
+    pub(crate) open: Arc<OpenPictures>,
+    /// Who may catch up from the store's history.
+    pub(crate) catching_up: Arc<Semaphore>,
+    watches: AtomicU64,
+}
+
+/// Where events come from. Who holds it is the writer.
+struct Source {
+    watcher: Option<Watcher>,
+    /// The reflector's: however the source is driven, it is its task that the store wakes.
+    waker: Waker,
+    /// Why the watch has ended.
+    failed: Option<Error>,
+    picture: Picture,
+}
+
+impl Shared {
+    pub(crate) fn new(store: Arc<dyn Interface>, options: CacherOptions, environment: Environment) -> Self {
+        let source =
+            Source { watcher: None, waker: Waker::noop().clone(), failed: None, picture: Picture::default() };
+        Self {
+            ready: Ready::new(&environment),
+            source: Mutex::new(source),
+            current: ArcSwap::default(),
+            kept: Mutex::new(Pictures::new(options.pictures_max)),
+            window: Mutex::new(Window::new(&options)),
+            topics: Topics::new(store.prefix().as_str(), store.schema()),
+            published: AtomicU64::new(0),
+            fresh: watch::Sender::default(),
+            progress: Progress::default(),
+            open: Arc::new(OpenPictures::new(environment.clone(), options.cursor_deadline)),
+            catching_up: Arc::new(Semaphore::new(options.catching_up_max)),
+            watches: AtomicU64::new(0),
+            store,
+            environment,
+            options,
+        }
+    }
+
+    /// Whether the cache can be asked.
+    ///
+    /// # Errors
+    /// [`Error::Initializing`]: it has not been filled.
+    pub(crate) fn check_ready(&self) -> Result<(), Error> {
+        self.ready.check(&self.environment)
+    }
+
+    /// The number of a new watch.
+    pub(crate) fn next_watch(&self) -> u64 {
+        // Relaxed: only uniqueness matters.
+        self.watches.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Everything up to this revision is published.
+    pub(crate) fn published(&self) -> Revision {
+        Revision::new(self.published.load(Ordering::Acquire))
+    }
+
+    /// Who waits for the cache to become fresher looks here.
+    pub(crate) fn freshness(&self) -> watch::Receiver<Revision> {
+        self.fresh.subscribe()
+    }
+
+    /// The newest picture.
+    pub(crate) fn current(&self) -> Arc<Picture> {
+        self.current.load_full()
+    }
+
+    /// Takes and publishes what the store has ready.
+    pub(crate) fn drive(&self) {
+        let mut more = true;
+        while more {
+            let mut wakers = Vec::new();
+            more = {
+                let mut source = self.source.lock();
+                self.drive_batch(&mut source, &mut wakers)
+            };
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// As [`Shared::drive`], for the reflector: the store wakes it from now on. Returns why the watch has ended.
+    pub(crate) fn poll_source(&self, context: &Context<'_>) -> Poll<Error> {
+        {
+            let mut source = self.source.lock();
+            if !source.waker.will_wake(context.waker()) {
+                source.waker.clone_from(context.waker());
+            }
+        }
+        self.drive();
+        let failed = self.source.lock().failed.take();
+        failed.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Whether there may be more.
+    fn drive_batch(&self, source: &mut Source, wakers: &mut Vec<Waker>) -> bool {
+        let Some(mut watcher) = source.watcher.take() else { return false };
+        let waker = source.waker.clone();
+        let mut context = Context::from_waker(&waker);
+        let mut events = 0;
+        let more = loop {
+            if events == BATCH_EVENTS_MAX {
+                break true;
+            }
+            match poll(&mut watcher, &mut context) {
+                Poll::Ready(Some(Ok(WatchEvent::Change(change)))) => {
+                    self.apply(source, &change.event, wakers);
+                    events += 1;
+                }
+                Poll::Ready(Some(Ok(WatchEvent::Bookmark(_)))) => {}
+                Poll::Ready(ended) => {
+                    source.failed = Some(match ended {
+                        Some(Err(error)) => error,
+                        _ => Error::Internal { reason: "the watch of the store ended".to_owned() },
+                    });
+                    self.publish(source, events, source.picture.revision, wakers);
+                    wakers.push(waker);
+                    return false;
+                }
+                Poll::Pending => break false,
+            }
+        };
+        self.publish(source, events, watcher.progress(), wakers);
+        source.watcher = Some(watcher);
+        more
+    }
+
+    fn apply(&self, source: &mut Source, event: &Arc<Event>, wakers: &mut Vec<Waker>) {
+        source.picture.apply(event);
+        let garbage = self.window.lock().push(Arc::clone(event), self.environment.uptime());
+        drop(garbage);
+        self.topics.publish(event, wakers);
+    }
+
+    /// Publishes what was applied. The store has nothing else up to `revision`.
+    fn publish(&self, source: &mut Source, events: usize, revision: Revision, wakers: &mut Vec<Waker>) {
+        let published = revision.max(source.picture.revision);
+        if published <= self.published() {
+            return;
+        }
+        if events > 0 {
+            let picture = Arc::new(source.picture.clone());
+            self.current.store(Arc::clone(&picture));
+            self.keep(events, picture);
+        }
+        self.published.store(published.get(), Ordering::Release);
+        self.fresh.send_replace(published);
+        self.progress.reached(published, wakers);
+    }
+
+    fn keep(&self, events: usize, picture: Arc<Picture>) {
+        let gone = {
+            let mut kept = self.kept.lock();
+            if !kept.is_due(events) {
+                return;
+            }
+            kept.keep(picture)
+        };
+        drop(gone);
+    }
+
+    /// Begins anew with the records of a list, and with the watch that follows it.
+    pub(crate) fn refill(&self, picture: Picture, watcher: Watcher) {
+        let revision = picture.revision;
+        let mut wakers = Vec::new();
+        let garbage = {
+            let mut source = self.source.lock();
+            source.watcher = Some(watcher);
+            source.failed = None;
+            source.picture = picture.clone();
+            let garbage = (self.window.lock().reset(revision), self.kept.lock().clear());
+            let picture = Arc::new(picture);
+            self.current.store(Arc::clone(&picture));
+            self.kept.lock().keep(picture);
+            self.topics.reset(revision, &mut wakers);
+            self.published.fetch_max(revision.get(), Ordering::Release);
+            self.fresh.send_replace(revision);
+            self.progress.reached(revision, &mut wakers);
+            garbage
+        };
+        drop(garbage);
+        wakers.into_iter().for_each(Waker::wake);
+        self.ready.set(&self.environment);
+    }
+
+    /// Goes on with a watch from where the last one ended.
+    pub(crate) fn go_on(&self, watcher: Watcher) {
+        let mut source = self.source.lock();
+        source.watcher = Some(watcher);
+        source.failed = None;
+    }
+
+    /// The picture of exactly this revision, if the cache still knows it.
+    pub(crate) fn picture_at(&self, revision: Revision) -> Option<Arc<Picture>> {
+        let published = self.published();
+        let current = self.current();
+        if revision >= current.revision {
+            // Nothing has changed since.
+            return (revision <= published.max(current.revision)).then_some(current);
+        }
+        let before = self.kept.lock().at_or_before(revision)?;
+        let events = self.window.lock().between(before.revision, revision)?;
+        if events.is_empty() {
+            return Some(before);
+        }
+        let mut picture = Picture::clone(&before);
+        for event in &events {
+            picture.apply(event);
+        }
+        Some(Arc::new(picture))
+    }
+
+    /// Gives up what is only for revisions before this one: pictures and events.
+    pub(crate) fn give_up_before(&self, revision: Revision) {
+        if self.kept.lock().any_before(revision) {
+            let base = self.picture_at(revision).map(|picture| Arc::new(picture.still_at(revision)));
+            let gone = self.kept.lock().give_up_before(revision, base);
+            drop(gone);
+        }
+        let garbage = self.window.lock().give_up_through(revision);
+        self.topics.give_up_through(revision);
+        drop(garbage);
+    }
+
+    /// Gives up what leads nowhere any more: pictures and topics from before the window.
+    pub(crate) fn tidy(&self) {
+        self.open.free_expired();
+        let oldest = self.window.lock().oldest();
+        self.give_up_before(oldest.max(self.store.compacted_revision()));
+    }
+}
+
+/// Polls a watch outside of the budget of the task that happens to drive it: what is ready is taken.
+fn poll(watcher: &mut Watcher, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+    let next = pin!(tokio::task::coop::unconstrained(watcher.next()));
+    let next: Pin<&mut _> = next;
+    next.poll(context)
+}

@@ -1,0 +1,320 @@
+//! Who cares about which events. A watch belongs to one topic, the narrowest that covers it; an event goes to
+//! the few topics that it concerns, and wakes nobody else.
+//!
+//! A topic keeps its newest events for the watches that follow it closely. It drops the older ones, and
+//! remembers up to where: who has not come so far reads the window instead. So a watch that is asleep costs
+//! nothing but its place, and a topic without watches does not exist.
+//!
+//! The writer notes that it has begun to publish a revision before it looks topics up ([`Topics::begin`]);
+//! who makes a topic notes, once it can be found, what had begun by then. Either the writer has found the new
+//! topic, or the topic knows that it missed the event.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Waker;
+
+use parking_lot::{Mutex, RwLock};
+use watchkeep_storage::{Event, Interface, Predicate, Record, Revision, Schema, Scope};
+
+/// How many events a topic keeps: more than a watch is behind that is read at all.
+const EVENTS_MAX: usize = 64;
+/// Into how many parts the topics are cut, each with a lock of its own.
+const PARTS: usize = 16;
+
+/// What a watch follows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Topic {
+    /// Everything.
+    All,
+    /// What lies below a prefix: a namespace.
+    Under(Box<str>),
+    /// One object.
+    One(Box<str>),
+    /// The objects with this value of a selectable field.
+    Field(usize, Box<str>),
+}
+
+/// The topics of a resource.
+pub(crate) struct Topics {
+    prefix: String,
+    fields: Vec<Arc<str>>,
+    parts: [RwLock<HashMap<Topic, Arc<Log>, Hasher>>; PARTS],
+    /// The newest revision whose publication has begun. Written before topics are looked up, read after one was
+    /// made: the lock of the part orders the two.
+    begun: AtomicU64,
+    /// How many topics there are of single objects and of fields: mostly none, and then none are looked up.
+    narrow: AtomicUsize,
+}
+
+/// Hashes alike in every run, so that a seed replays it.
+type Hasher = BuildHasherDefault<DefaultHasher>;
+
+/// The newest events of a topic, and who waits for more.
+pub(crate) struct Log(Mutex<LogState>);
+
+struct LogState {
+    events: VecDeque<Arc<Event>>,
+    /// Events up to here may be missing.
+    dropped: Revision,
+    /// Who waits. Counted by `round`, so that a watch knows whether its waker is still among them.
+    wakers: Vec<Waker>,
+    round: u64,
+    watches: usize,
+}
+
+/// A place among those who wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    round: u64,
+    position: usize,
+}
+
+/// What a look at a topic gives.
+pub(crate) enum Look {
+    /// Events after the revision, oldest first.
+    Events(Vec<Arc<Event>>),
+    /// There is none; the watch will be woken.
+    Nothing,
+    /// Some may be missing.
+    Behind,
+}
+
+impl Topic {
+    /// The narrowest topic that covers what a watch shows.
+    pub(crate) fn of(scope: &Scope, predicate: &Predicate, store: &dyn Interface) -> Self {
+        if let Scope::One(key) = scope {
+            return Self::One(key.as_str().into());
+        }
+        let pinned = store.schema().fields.iter().enumerate().find_map(|(position, field)| {
+            predicate.fields.exact(&field.name).map(|value| Self::Field(position, value.into()))
+        });
+        pinned.unwrap_or_else(|| {
+            if scope.prefix() == store.prefix().as_str() {
+                Self::All
+            } else {
+                Self::Under(scope.prefix().into())
+            }
+        })
+    }
+
+    fn is_narrow(&self) -> bool {
+        matches!(self, Self::One(_) | Self::Field(..))
+    }
+}
+
+impl Topics {
+    /// The topics of a resource: none.
+    pub(crate) fn new(prefix: &str, schema: &Schema) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            fields: schema.fields.iter().map(|field| Arc::clone(&field.name)).collect(),
+            parts: Default::default(),
+            begun: AtomicU64::new(0),
+            narrow: AtomicUsize::new(0),
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a remainder by the number of parts is a part")]
+    fn part(&self, topic: &Topic) -> &RwLock<HashMap<Topic, Arc<Log>, Hasher>> {
+        let hash = Hasher::default().hash_one(topic);
+        &self.parts[usize::try_from(hash % PARTS as u64).unwrap_or_default()]
+    }
+
+    /// Follows a topic: its log, made if there is none.
+    pub(crate) fn follow(&self, topic: &Topic) -> Arc<Log> {
+        let mut part = self.part(topic).write();
+        let log = Arc::clone(part.entry(topic.clone()).or_insert_with(|| {
+            if topic.is_narrow() {
+                self.narrow.fetch_add(1, Ordering::Relaxed);
+            }
+            Arc::new(Log::new())
+        }));
+        let mut state = log.0.lock();
+        state.watches += 1;
+        if state.watches == 1 {
+            state.dropped = state.dropped.max(Revision::new(self.begun.load(Ordering::Relaxed)));
+        }
+        drop(state);
+        log
+    }
+
+    /// Ends to follow a topic, which goes with its last watch.
+    pub(crate) fn leave(&self, topic: &Topic, log: &Log, waiting: Option<Waiting>) {
+        let mut part = self.part(topic).write();
+        let (waker, is_last) = {
+            let mut state = log.0.lock();
+            state.watches -= 1;
+            (state.forget(waiting), state.watches == 0)
+        };
+        if is_last {
+            part.remove(topic);
+            if topic.is_narrow() {
+                self.narrow.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        drop(part);
+        // A reader's waker may be all that holds a task.
+        drop(waker);
+    }
+
+    /// The publication of a revision begins: topics that are made from now on know that they missed it.
+    pub(crate) fn begin(&self, revision: Revision) {
+        self.begun.fetch_max(revision.get(), Ordering::Relaxed);
+    }
+
+    /// Hands an event to the topics that it concerns. Who waits there is to be woken.
+    pub(crate) fn publish(&self, event: &Arc<Event>, wakers: &mut Vec<Waker>) {
+        self.begin(event.revision);
+        self.hand(&Topic::All, event, wakers);
+        let key = event.key.as_str();
+        let path = key.get(self.prefix.len()..).unwrap_or_default();
+        for (slash, _) in path.match_indices('/') {
+            let end = self.prefix.len() + slash + 1;
+            self.hand(&Topic::Under(key.get(..end).unwrap_or_default().into()), event, wakers);
+        }
+        if self.narrow.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        self.hand(&Topic::One(key.into()), event, wakers);
+        for (position, field) in self.fields.iter().enumerate() {
+            let value = |record: &Option<Arc<Record>>| {
+                record
+                    .as_ref()
+                    .and_then(|record| record.value.attributes().field(field).map(Box::<str>::from))
+            };
+            let (before, after) = (value(&event.previous), value(&event.current));
+            if before != after
+                && let Some(before) = before
+            {
+                self.hand(&Topic::Field(position, before), event, wakers);
+            }
+            if let Some(after) = after {
+                self.hand(&Topic::Field(position, after), event, wakers);
+            }
+        }
+    }
+
+    fn hand(&self, topic: &Topic, event: &Arc<Event>, wakers: &mut Vec<Waker>) {
+        let log = self.part(topic).read().get(topic).cloned();
+        if let Some(log) = log {
+            log.push(event, wakers);
+        }
+    }
+
+    /// Gives up what topics keep up to a revision.
+    pub(crate) fn give_up_through(&self, revision: Revision) {
+        for part in &self.parts {
+            let logs: Vec<_> = part.read().values().cloned().collect();
+            for log in logs {
+                let mut state = log.0.lock();
+                let events = state.events.partition_point(|event| event.revision <= revision);
+                let garbage = state.give_up(events);
+                drop(state);
+                drop(garbage);
+            }
+        }
+    }
+
+    /// Everything up to a revision is gone: watches that have not come so far look elsewhere.
+    pub(crate) fn reset(&self, revision: Revision, wakers: &mut Vec<Waker>) {
+        self.begin(revision);
+        for part in &self.parts {
+            let logs: Vec<_> = part.read().values().cloned().collect();
+            for log in logs {
+                let mut state = log.0.lock();
+                state.events.clear();
+                state.dropped = state.dropped.max(revision);
+                state.take_wakers(wakers);
+            }
+        }
+    }
+}
+
+impl Log {
+    fn new() -> Self {
+        let state = LogState {
+            events: VecDeque::new(),
+            dropped: Revision::ZERO,
+            wakers: Vec::new(),
+            round: 0,
+            watches: 0,
+        };
+        Self(Mutex::new(state))
+    }
+
+    fn push(&self, event: &Arc<Event>, wakers: &mut Vec<Waker>) {
+        let mut state = self.0.lock();
+        let dropped = if state.events.len() == EVENTS_MAX { state.events.pop_front() } else { None };
+        if let Some(dropped) = &dropped {
+            state.dropped = dropped.revision;
+        }
+        state.events.push_back(Arc::clone(event));
+        state.take_wakers(wakers);
+    }
+
+    /// At most so many events after a revision. Where there is none, the waker waits for the next.
+    pub(crate) fn look(
+        &self,
+        after: Revision,
+        events_max: usize,
+        waker: &Waker,
+        waiting: &mut Option<Waiting>,
+    ) -> Look {
+        let mut state = self.0.lock();
+        if state.dropped > after {
+            return Look::Behind;
+        }
+        let first = state.events.partition_point(|event| event.revision <= after);
+        let events: Vec<_> = state.events.range(first..).take(events_max).cloned().collect();
+        // Nobody else will ask for what is behind the only watch.
+        let garbage = if state.watches == 1 { state.give_up(first) } else { VecDeque::new() };
+        let replaced = if events.is_empty() { state.wait(waker, waiting) } else { None };
+        drop(state);
+        drop((garbage, replaced));
+        if events.is_empty() { Look::Nothing } else { Look::Events(events) }
+    }
+
+    /// Whether everything after a revision is here, and there is nothing.
+    pub(crate) fn is_past(&self, revision: Revision) -> bool {
+        let state = self.0.lock();
+        state.dropped <= revision && state.events.back().is_none_or(|event| event.revision <= revision)
+    }
+}
+
+impl LogState {
+    /// Gives up the oldest events.
+    fn give_up(&mut self, events: usize) -> VecDeque<Arc<Event>> {
+        let kept = self.events.split_off(events.min(self.events.len()));
+        let gone = std::mem::replace(&mut self.events, kept);
+        if let Some(last) = gone.back() {
+            self.dropped = last.revision;
+        }
+        gone
+    }
+
+    /// Waits for the next event. Returns the waker that was there before.
+    fn wait(&mut self, waker: &Waker, waiting: &mut Option<Waiting>) -> Option<Waker> {
+        if let Some(place) = self.place(*waiting) {
+            return (!place.will_wake(waker)).then(|| std::mem::replace(place, waker.clone()));
+        }
+        *waiting = Some(Waiting { round: self.round, position: self.wakers.len() });
+        self.wakers.push(waker.clone());
+        None
+    }
+
+    fn place(&mut self, waiting: Option<Waiting>) -> Option<&mut Waker> {
+        let Waiting { round, position } = waiting?;
+        if round == self.round { self.wakers.get_mut(position) } else { None }
+    }
+
+    fn forget(&mut self, waiting: Option<Waiting>) -> Option<Waker> {
+        self.place(waiting).map(|place| std::mem::replace(place, Waker::noop().clone()))
+    }
+
+    fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+        self.round += 1;
+        wakers.append(&mut self.wakers);
+    }
+}

@@ -1,0 +1,302 @@
+//! A watch of the cache: a place and a wake-up.
+//!
+//! ```text
+//!   Initial ──▶ Live ◀──▶ Behind ◀──▶ History
+//! ```
+//!
+//! `Live` follows a topic, and takes its events as they come. Who has fallen behind what the topic keeps reads
+//! the window; who has fallen behind the window reads the store's history, until the window has what comes
+//! next. Nothing is queued for a watch but the batch that it has taken.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use futures_util::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
+use watchkeep_storage::{
+    Bookmark, BoxFuture, Change, Error, Event, EventType, Predicate, Record, Revision, Scope, WatchEvent,
+    WatchRequest, WatchSource, WatchStart, Watcher,
+};
+
+use crate::open::OpenPicture;
+use crate::shared::Shared;
+use crate::topic::{Log, Look, Topic, Waiting};
+
+/// How many events, or records of the initial state, are taken at once.
+const TAKE_MAX: usize = 128;
+/// How often a poll looks for events before other tasks get their turn.
+const LOOKS_MAX: usize = 8;
+
+/// A watch of the cache.
+pub(crate) struct CacheWatch {
+    shared: Arc<Shared>,
+    watch: u64,
+    scope: Scope,
+    predicate: Predicate,
+    topic: Topic,
+    log: Arc<Log>,
+    waiting: Option<Waiting>,
+    /// The initial state, while it is being delivered.
+    initial: Option<Initial>,
+    /// What was taken and not yet returned; at most [`TAKE_MAX`].
+    taken: VecDeque<Change>,
+    /// Everything up to here was taken.
+    position: Revision,
+    /// Whether requests for progress concern this watch, and how many it has answered.
+    answered: Option<u64>,
+    history: Option<History>,
+}
+
+/// The initial state, on its way out.
+pub(crate) struct Initial {
+    /// What is still to be read; `None` at its end.
+    picture: Option<OpenPicture>,
+    batch: VecDeque<Arc<Record>>,
+    bookmark: bool,
+}
+
+/// The store's history, read by a watch that has fallen behind the window.
+enum History {
+    /// Its turn has not come, or the store has not answered.
+    Opening(BoxFuture<'static, Result<(Watcher, OwnedSemaphorePermit), Error>>),
+    Open(Watcher, #[expect(dead_code, reason = "held until the watch has caught up")] OwnedSemaphorePermit),
+}
+
+impl Initial {
+    pub(crate) fn new(picture: OpenPicture, bookmark: bool) -> Self {
+        Self { picture: Some(picture), batch: VecDeque::new(), bookmark }
+    }
+
+    /// Reads the next records. \[WATCH-ATOMIC\]
+    fn read(&mut self, predicate: &Predicate) -> Result<(), Error> {
+        let Some(picture) = &mut self.picture else { return Ok(()) };
+        let (objects, mut left) = picture.left()?;
+        picture.renew();
+        let step = left.start..left.start.saturating_add(TAKE_MAX).min(left.end);
+        left.start = step.end;
+        let matching = |record: &&Arc<Record>| predicate.matches(record.value.attributes());
+        self.batch.extend(objects.records(step).filter(matching).cloned());
+        if left.is_empty() {
+            self.picture = None;
+        } else {
+            picture.advance(left);
+        }
+        Ok(())
+    }
+}
+
+/// Where a watch begins that was asked for.
+pub(crate) enum Begin {
+    /// After a revision.
+    After(Revision),
+    /// With a picture of a revision.
+    Initial(Initial, Revision),
+}
+
+impl CacheWatch {
+    /// A watch that follows a topic since before its beginning was settled.
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        WatchRequest { scope, predicate, progress, .. }: WatchRequest,
+        (topic, log): (Topic, Arc<Log>),
+        begin: Begin,
+    ) -> Self {
+        let (position, initial) = match begin {
+            Begin::After(revision) => (revision, None),
+            Begin::Initial(initial, revision) => (revision, Some(initial)),
+        };
+        Self {
+            shared: Arc::clone(shared),
+            watch: shared.next_watch(),
+            scope,
+            predicate,
+            topic,
+            log,
+            waiting: None,
+            initial,
+            taken: VecDeque::new(),
+            position,
+            answered: progress.then(|| shared.progress.asked().times),
+            history: None,
+        }
+    }
+
+    /// The next of the initial events, then their bookmark, then nothing. One step at a poll, so that a selector
+    /// that matches little does not keep other tasks waiting.
+    fn poll_initial(&mut self, context: &Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+        let Some(initial) = &mut self.initial else { return Poll::Ready(None) };
+        if initial.batch.is_empty()
+            && let Err(error) = initial.read(&self.predicate)
+        {
+            return Poll::Ready(Some(Err(error)));
+        }
+        if let Some(record) = initial.batch.pop_front() {
+            let event = Arc::new(Event::initial(record));
+            return Poll::Ready(Some(Ok(WatchEvent::Change(Change { event_type: EventType::Added, event }))));
+        }
+        if initial.picture.is_some() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let bookmark = Bookmark { revision: self.position, initial_events_end: true };
+        let bookmark = initial.bookmark.then_some(Ok(WatchEvent::Bookmark(bookmark)));
+        self.initial = None;
+        Poll::Ready(bookmark)
+    }
+
+    /// Takes events, wherever they are; whether there were any.
+    fn look(&mut self, waker: &Waker) -> bool {
+        // Before the look: what is published by then is in the topic.
+        let published = self.shared.published();
+        match self.log.look(self.position, TAKE_MAX, waker, &mut self.waiting) {
+            Look::Events(events) => {
+                self.take(events);
+                true
+            }
+            Look::Nothing => {
+                // A watch that begins in the future waits there.
+                self.position = self.position.max(published);
+                false
+            }
+            Look::Behind => {
+                // What is compacted is the store's to refuse, also where it is still here.
+                let is_compacted = self.position < self.shared.store.compacted_revision();
+                let window = || self.shared.window.lock().after(self.position, TAKE_MAX);
+                match if is_compacted { None } else { window() } {
+                    Some(events) => self.take(events),
+                    None => self.history = Some(self.open_history()),
+                }
+                true
+            }
+        }
+    }
+
+    fn take(&mut self, events: Vec<Arc<Event>>) {
+        for event in events {
+            self.position = event.revision;
+            if self.scope.contains(&event.key)
+                && let Some(event_type) = event.seen_through(&self.predicate)
+            {
+                self.taken.push_back(Change { event_type, event });
+            }
+        }
+    }
+
+    /// Asks the store for what the window has given up.
+    fn open_history(&self) -> History {
+        let (store, turns) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.catching_up));
+        let request = WatchRequest {
+            scope: self.scope.clone(),
+            start: WatchStart::After(self.position),
+            predicate: self.predicate.clone(),
+            progress: true,
+        };
+        History::Opening(Box::pin(async move {
+            // The semaphore is never closed.
+            let turn = turns.acquire_owned().await;
+            let turn = turn.map_err(|error| Error::Internal { reason: error.to_string() })?;
+            Ok((store.watch(request).await?, turn))
+        }))
+    }
+
+    /// Reads the store's history until the window has what comes next.
+    fn poll_history(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            match &mut self.history {
+                None => return Poll::Ready(Ok(())),
+                Some(History::Opening(opening)) => {
+                    let (watcher, turn) = ready!(opening.as_mut().poll(context))?;
+                    self.history = Some(History::Open(watcher, turn));
+                }
+                Some(History::Open(watcher, _)) => match watcher.poll_next_unpin(context) {
+                    Poll::Ready(Some(Ok(WatchEvent::Change(change)))) => {
+                        self.position = change.revision();
+                        self.taken.push_back(change);
+                        self.leave_history();
+                        return Poll::Ready(Ok(()));
+                    }
+                    Poll::Ready(Some(Ok(WatchEvent::Bookmark(_)))) => {}
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    Poll::Ready(None) => {
+                        let reason = "the watch of the store's history ended".to_owned();
+                        return Poll::Ready(Err(Error::Internal { reason }));
+                    }
+                    Poll::Pending => {
+                        self.position = self.position.max(watcher.progress());
+                        self.leave_history();
+                        if self.history.is_some() {
+                            return Poll::Pending;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn leave_history(&mut self) {
+        if self.position >= self.shared.window.lock().oldest() {
+            self.history = None;
+        }
+    }
+
+    /// The bookmark that was asked for, if this watch has come so far. \[WATCH-PROGRESS\]
+    fn answer(&mut self, waker: &Waker) -> Option<WatchEvent> {
+        let answered = self.answered?;
+        let asked = self.shared.progress.wait(self.watch, waker);
+        if answered >= asked.times || self.position < asked.at {
+            return None;
+        }
+        self.answered = Some(asked.times);
+        Some(WatchEvent::Bookmark(Bookmark { revision: self.position, initial_events_end: false }))
+    }
+}
+
+impl WatchSource for CacheWatch {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+        if self.initial.is_some()
+            && let Some(event) = ready!(self.poll_initial(context))
+        {
+            return Poll::Ready(Some(event));
+        }
+        for _ in 0..LOOKS_MAX {
+            if let Some(change) = self.taken.pop_front() {
+                return Poll::Ready(Some(Ok(WatchEvent::Change(change))));
+            }
+            if let Err(error) = ready!(self.poll_history(context)) {
+                return Poll::Ready(Some(Err(error)));
+            }
+            if self.taken.is_empty() && !self.look(context.waker()) {
+                return match self.answer(context.waker()) {
+                    Some(bookmark) => Poll::Ready(Some(Ok(bookmark))),
+                    None => Poll::Pending,
+                };
+            }
+        }
+        // Many events and none to show: other tasks get their turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn progress(&self) -> Revision {
+        if self.initial.is_some() {
+            return Revision::ZERO;
+        }
+        if let Some(next) = self.taken.front() {
+            return next.revision().previous();
+        }
+        if self.history.is_some() {
+            return self.position;
+        }
+        self.shared.drive();
+        let published = self.shared.published();
+        if self.log.is_past(self.position) { self.position.max(published) } else { self.position }
+    }
+}
+
+impl Drop for CacheWatch {
+    fn drop(&mut self) {
+        self.shared.topics.leave(&self.topic, &self.log, self.waiting);
+        self.shared.progress.forget(self.watch);
+    }
+}
