@@ -106,7 +106,15 @@ impl Etcd {
         self.0.kill()
     }
 
-    /// Starts it where it was, after [`Etcd::kill`], and waits until it serves. One of a cluster needs half of
+    /// Ends it with SIGTERM, and waits for that: a leader hands over to another member before.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end.
+    pub fn stop(&mut self) -> Result<(), EtcdError> {
+        self.0.stop()
+    }
+
+    /// Starts it where it was, after [`Etcd::kill`] or [`Etcd::stop`], and waits until it serves. One of a cluster needs half of
     /// the others for that.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! A server whose etcd halts, or is killed and comes back: requests are answered in time, with a status that says
-//! to come again, and watches go on without a gap.
+//! A server whose etcd halts, or is killed and comes back, alone or as one of three: requests are answered in time,
+//! with a status that says to come again, and watches go on without a gap.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "real processes run on real time")]
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use watchkeep_tests::etcd::Etcd;
+use watchkeep_tests::etcd::{Cluster, Etcd};
 use watchkeep_tests::http::{Answer, Lines, send};
 use watchkeep_tests::load::pause;
 use watchkeep_tests::server::Server;
@@ -20,8 +20,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 const NOTICED_WITHIN: Duration = Duration::from_secs(20);
 const BETWEEN: Duration = Duration::from_millis(100);
 
-fn serve(etcd: &Etcd) -> Server {
-    Server::start_with(["--backend", "etcd3", "--etcd-servers", etcd.url()]).unwrap()
+fn serve(urls: &str) -> Server {
+    Server::start_with(["--backend", "etcd3", "--etcd-servers", urls]).unwrap()
 }
 
 fn create(server: &Server, name: &str) -> Answer {
@@ -83,10 +83,18 @@ fn names(server: &Server) -> BTreeSet<String> {
     items.map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Whether a request that failed was answered in time, and as one to be tried again.
+fn says_to_come_again(answer: &Answer, took: Duration) {
+    let status = answer.json().unwrap();
+    assert_eq!((answer.status, &status["reason"]), (500, &json!("ServerTimeout")), "{answer:?}");
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+    assert!(took < ANSWERED_WITHIN, "after {took:?}");
+}
+
 #[test]
 fn requests_to_a_halted_etcd_are_answered_and_told_to_come_again() {
     let etcd = Etcd::start().unwrap();
-    let server = serve(&etcd);
+    let server = serve(etcd.url());
     let before = names(&server);
     let mut watch = watch(&server);
     assert_eq!(create(&server, "before").status, 201);
@@ -96,12 +104,7 @@ fn requests_to_a_halted_etcd_are_answered_and_told_to_come_again() {
         as [&dyn Fn() -> Answer; 2]
     {
         let begin = Instant::now();
-        let answer = ask();
-        let took = begin.elapsed();
-        let status = answer.json().unwrap();
-        assert_eq!((answer.status, &status["reason"]), (500, &json!("ServerTimeout")), "{answer:?}");
-        assert!(answer.retry_after.is_some(), "{answer:?}");
-        assert!(took < ANSWERED_WITHIN, "after {took:?}");
+        says_to_come_again(&ask(), begin.elapsed());
     }
     wait_until_ready(&server, false);
     etcd.go_on().unwrap();
@@ -116,7 +119,7 @@ fn requests_to_a_halted_etcd_are_answered_and_told_to_come_again() {
 #[test]
 fn a_watch_goes_on_over_a_restart_of_etcd() {
     let mut etcd = Etcd::start().unwrap();
-    let server = serve(&etcd);
+    let server = serve(etcd.url());
     let mut watch = watch(&server);
     create_in_the_end(&server, "before");
     assert_eq!(added_up_to(&mut watch, "before"), ["before"]);
@@ -126,4 +129,36 @@ fn a_watch_goes_on_over_a_restart_of_etcd() {
     wait_until_ready(&server, true);
     drop(etcd);
     wait_until_ready(&server, false);
+}
+
+#[test]
+fn a_server_goes_on_when_the_leader_of_three_members_dies() {
+    let mut cluster = Cluster::start(3).unwrap();
+    let server = serve(&cluster.urls().join(","));
+    let before = names(&server);
+    let mut watch = watch(&server);
+    let mut refused = Vec::new();
+    let mut create_some = |when: &str| {
+        for at in 0..20 {
+            let (name, begin) = (format!("{when}-{at}"), Instant::now());
+            let answer = create(&server, &name);
+            if answer.status != 201 {
+                says_to_come_again(&answer, begin.elapsed());
+                refused.push(format!("{name} after {:?}", begin.elapsed()));
+                create_in_the_end(&server, &name);
+            }
+        }
+    };
+    create_some("before");
+    let leader = cluster.leader().unwrap();
+    cluster.members()[leader].kill().unwrap();
+    create_some("without");
+    cluster.members()[leader].start_again().unwrap();
+    create_some("after");
+    eprintln!("refused: {refused:?}");
+    create_in_the_end(&server, "last");
+    let seen = added_up_to(&mut watch, "last");
+    assert_eq!(seen.len(), 61, "each once: {seen:?}");
+    assert_eq!(before.into_iter().chain(seen).collect::<BTreeSet<_>>(), names(&server), "none is left out");
+    wait_until_ready(&server, true);
 }

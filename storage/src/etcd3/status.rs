@@ -60,6 +60,8 @@ fn failure(status: &Status) -> Error {
     match status.code() {
         Code::ResourceExhausted if reason.contains("space exceeded") => Error::WritesRefused { reason },
         Code::ResourceExhausted if reason.contains("too many requests") => Error::NotReady { reason },
+        // There is no leader at the moment, and the member has not passed it on to anybody.
+        Code::Unknown if reason.contains("proposal dropped") => Error::NotReady { reason },
         Code::DeadlineExceeded | Code::Cancelled => Error::Timeout { reason },
         Code::Unavailable if reason.contains("timed out") => Error::Timeout { reason },
         Code::Unavailable => Error::Unreachable { reason },
@@ -125,6 +127,8 @@ mod tests {
         assert!(matches!(full, Error::WritesRefused { .. }));
         let busy = error(Code::ResourceExhausted, "etcdserver: too many requests");
         assert!(matches!(busy, Error::NotReady { .. }));
+        let leaderless = error(Code::Unknown, "raft proposal dropped");
+        assert!(matches!(leaderless, Error::NotReady { .. }) && !leaderless.outcome_is_unknown());
         for (code, message) in [
             (Code::Unavailable, "etcdserver: request timed out, possibly due to previous leader failure"),
             (Code::DeadlineExceeded, "context deadline exceeded"),

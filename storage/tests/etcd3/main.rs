@@ -6,6 +6,7 @@ mod gateway;
 mod proxy;
 mod store;
 
+mod cluster;
 mod corrupt;
 mod faults;
 mod leases;

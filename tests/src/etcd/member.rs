@@ -129,6 +129,12 @@ impl Member {
         Ok(())
     }
 
+    pub(super) fn stop(&mut self) -> Result<(), EtcdError> {
+        self.signal(Signal::TERM)?;
+        self.wait_for(|states| states.is_none_or(|states| states.contains('Z')))?;
+        self.kill()
+    }
+
     /// What the shell answers.
     fn tell(&mut self, word: &str) -> Result<String, EtcdError> {
         let words = self.words.as_mut().ok_or(io::ErrorKind::BrokenPipe).map_err(io::Error::from)?;
@@ -160,14 +166,7 @@ impl Member {
     pub(super) fn halt(&self) -> Result<(), EtcdError> {
         self.signal(Signal::STOP)?;
         // Its threads stop one after the other.
-        let deadline = Deadline::new();
-        while self.states().is_some_and(|states| states.chars().any(|state| state != 'T')) {
-            if deadline.is_over() {
-                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
-            }
-            pause(LOOK_PAUSE);
-        }
-        Ok(())
+        self.wait_for(|states| states.is_none_or(|states| states.chars().all(|state| state == 'T')))
     }
 
     pub(super) fn go_on(&self) -> Result<(), EtcdError> {
@@ -177,6 +176,18 @@ impl Member {
     fn signal(&self, signal: Signal) -> Result<(), EtcdError> {
         let pid = self.pid.ok_or(io::ErrorKind::NotFound).map_err(io::Error::from)?;
         Ok(kill_process(pid, signal).map_err(io::Error::from)?)
+    }
+
+    /// Waits until its threads are in states.
+    fn wait_for(&self, are: impl Fn(Option<String>) -> bool) -> Result<(), EtcdError> {
+        let deadline = Deadline::new();
+        while !are(self.states()) {
+            if deadline.is_over() {
+                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            }
+            pause(LOOK_PAUSE);
+        }
+        Ok(())
     }
 
     /// A letter for each of its threads: what the operating system says that they do.
