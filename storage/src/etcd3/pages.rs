@@ -20,8 +20,11 @@ use crate::key::Scope;
 use crate::list::ReadAt;
 use crate::revision::Revision;
 
-/// How many bytes of values a page aims at.
+/// How many bytes a page aims at. While it is taken apart it is there twice: as it came, and as what it holds.
 pub(super) const PAGE_BYTES: u64 = 4 << 20;
+
+/// What an object counts for beside its value: its key, and what is around the two in both forms.
+const OBJECT_BYTES_EXTRA: u64 = 512;
 
 /// How many keys the first page asks for while little is known of their sizes.
 const FIRST_PAGE_KEYS: u64 = 256;
@@ -150,5 +153,5 @@ impl Scan {
 
 /// How many keys of a mean size fit into a page.
 fn keys_of(mean: u64) -> u64 {
-    (PAGE_BYTES / mean.max(1)).clamp(1, PAGE_KEYS_MAX)
+    (PAGE_BYTES / (mean + OBJECT_BYTES_EXTRA)).clamp(1, PAGE_KEYS_MAX)
 }
