@@ -50,6 +50,33 @@ async fn what_cannot_be_read_is_corrupt_with_its_key() {
     }
 }
 
+/// A list ends with the first, so that what it tells is bounded; who gets rid of that is told the next.
+#[tokio::test]
+async fn several_corrupt_objects_are_told_one_after_the_other() {
+    let etcd = Etcd::start().unwrap();
+    let gateway = Gateway(etcd.port());
+    let backend = open(options(etcd.url()));
+    let pods = pods(&backend).await;
+    let mut whole = Vec::new();
+    for at in 0..6 {
+        let object = pod("ns", &format!("a-{at}"));
+        if at % 2 == 0 {
+            whole.push(pods.put(&object).await);
+        } else {
+            gateway.put(&format!("/registry{}", pods.key(&object)), PROTOBUF).await;
+        }
+    }
+    for at in [1, 3, 5] {
+        let error = pods.read(pods.all(), ReadAt::Latest).await.unwrap_err();
+        let Error::Corrupt { key, revision: Some(revision), .. } = error else { panic!("{error:?}") };
+        assert_eq!(key, pods.key(&pod("ns", &format!("a-{at}"))), "in the order of their keys");
+        let expect = Expect::Revision(revision);
+        let deleted = pods.commit(Commit { key, expect, operation: Operation::Delete }).await.unwrap();
+        assert!(matches!(deleted, Outcome::Committed(_)), "{deleted:?}");
+    }
+    assert_eq!(pods.read(pods.all(), ReadAt::Latest).await.unwrap().0, whole);
+}
+
 #[tokio::test]
 async fn updates_and_deletions_of_something_corrupt_are_refused() {
     let etcd = Etcd::start().unwrap();
