@@ -74,6 +74,17 @@ impl App {
         self.stores.get(resource.storage_prefix).ok_or_else(missing)
     }
 
+    /// Asks the store one question, and waits for the answer.
+    ///
+    /// # Errors
+    /// What the store says instead.
+    pub async fn ask_the_store(&self) -> Result<(), Error> {
+        match self.stores.values().next() {
+            Some(store) => store.current_revision().await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Whether requests can be served.
     ///
     /// # Errors

@@ -3,8 +3,9 @@
 //! Promises: it is the store that was asked for or none, never another one in its place; a refusal says in
 //! one line how to get what is missing.
 
-use watchkeep_storage::{Backend, Environment};
+use watchkeep_storage::{Backend, Environment, Error};
 
+use crate::app::App;
 use crate::config::{BackendKind, ServeOptions};
 use crate::http::checkpoints::Checkpoints;
 
@@ -30,6 +31,20 @@ pub enum BackendError {
     #[cfg(feature = "etcd3")]
     #[error(transparent)]
     Etcd3(#[from] watchkeep_storage::etcd3::OpenError),
+    /// The cluster does not answer.
+    #[error(
+        "no etcd answers at {servers}: {error}; see that it runs, and that --etcd-servers and the \
+         certificates for it are right"
+    )]
+    NoEtcd {
+        /// Who was asked.
+        servers: String,
+        /// What came of it at last.
+        error: Error,
+    },
+    /// Another store does not answer.
+    #[error("the store does not answer: {0}")]
+    NoAnswer(Error),
 }
 
 fn name(kind: BackendKind) -> &'static str {
@@ -89,6 +104,17 @@ pub fn open(options: &ServeOptions, environment: &Environment) -> Result<Opened,
         #[cfg(not(all(feature = "memory", feature = "rocksdb", feature = "etcd3")))]
         missing => Err(BackendError::NotBuilt(missing)),
     }
+}
+
+/// Waits for the first answer of an open store: it may be elsewhere, and away.
+///
+/// # Errors
+/// [`BackendError`]: there is none.
+pub async fn reach(options: &ServeOptions, app: &App) -> Result<(), BackendError> {
+    app.ask_the_store().await.map_err(|error| match options.backend {
+        BackendKind::Etcd3 => BackendError::NoEtcd { servers: options.etcd_servers.join(", "), error },
+        BackendKind::Memory | BackendKind::Rocksdb => BackendError::NoAnswer(error),
+    })
 }
 
 /// Checkpoints in a directory, named by their revisions.

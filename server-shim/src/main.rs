@@ -106,6 +106,7 @@ async fn start(
     let mut app = App::new(backend, environment.clone(), options.event_ttl).await?;
     app.checkpoints = checkpoints;
     let app = Arc::new(app);
+    backend::reach(options, &app).await?;
     bootstrap::run(&app).await?;
     let server = Server::bind(options.server(), Arc::clone(&app)).await;
     let server = server.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;

@@ -1,17 +1,19 @@
 //! A server whose etcd halts, or is killed and comes back, alone or as one of three: requests are answered in time,
-//! with a status that says to come again, and watches go on without a gap.
+//! with a status that says to come again, and watches go on without a gap. One whose etcd is away from the
+//! beginning says so and ends.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 #![expect(clippy::disallowed_methods, reason = "real processes run on real time")]
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use watchkeep_tests::etcd::{Cluster, Etcd};
 use watchkeep_tests::http::{Answer, Lines, send};
 use watchkeep_tests::load::pause;
-use watchkeep_tests::server::Server;
+use watchkeep_tests::server::{Server, run_to_end};
 
 const PATH: &str = "/api/v1/namespaces/default/configmaps";
 /// What a request may take while etcd does not answer: docs/etcd.md says 10 seconds, and a busy machine is slow.
@@ -161,4 +163,22 @@ fn a_server_goes_on_when_the_leader_of_three_members_dies() {
     assert_eq!(seen.len(), 61, "each once: {seen:?}");
     assert_eq!(before.into_iter().chain(seen).collect::<BTreeSet<_>>(), names(&server), "none is left out");
     wait_until_ready(&server, true);
+}
+
+#[test]
+fn a_server_without_an_etcd_says_whom_it_asked_and_ends() {
+    let gone = [Etcd::start().unwrap(), Etcd::start().unwrap()];
+    let [one, other] = gone.each_ref().map(|etcd| etcd.url().to_owned());
+    drop(gone);
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let servers = format!("{one},{other}");
+    let flags = ["--backend", "etcd3", "--etcd-servers", &servers, "--listen", "127.0.0.1:0", "--kubeconfig"];
+    let flags = flags.into_iter().map(OsString::from).chain([kubeconfig.clone().into_os_string()]);
+    let output = run_to_end(flags).unwrap();
+    let last = output.stderr.lines().last().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_str()), (Some(1), ""), "{}", output.stderr);
+    assert!(last.starts_with(&format!("error: no etcd answers at {one}, {other}: ")), "{last}");
+    assert!(last.contains("Connection refused") && last.contains("--etcd-servers"), "{last}");
+    assert!(!kubeconfig.exists(), "nobody is told of a server that is not there");
 }

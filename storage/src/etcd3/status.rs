@@ -53,9 +53,11 @@ impl From<CallError> for Error {
 
 /// The error of a status that nobody acts on.
 fn failure(status: &Status) -> Error {
-    let reason = match status.source() {
-        Some(source) => format!("etcd: {}: {}", status.message(), innermost(source)),
-        None => format!("etcd: {}", status.message()),
+    let (message, cause) = (status.message(), status.source().map(|source| innermost(source).to_string()));
+    let reason = match cause {
+        // Some messages are those of their cause already.
+        Some(cause) if !message.contains(&cause) => format!("etcd: {message}: {cause}"),
+        _ => format!("etcd: {message}"),
     };
     match status.code() {
         Code::ResourceExhausted if reason.contains("space exceeded") => Error::WritesRefused { reason },
@@ -118,6 +120,13 @@ mod tests {
         assert!(matches!(call(Code::NotFound, lease), CallError::LeaseNotFound));
         let page = "Error, decoded message length too large: found 9 bytes, the limit is: 8 bytes";
         assert!(matches!(call(Code::OutOfRange, page), CallError::ResponseTooLarge));
+    }
+
+    #[test]
+    fn a_failure_on_the_way_is_told_with_its_cause_once() {
+        let status = Status::from_error(Box::new(std::io::Error::other("the wire is cut")));
+        let Error::Unreachable { reason } = failure(&status) else { panic!("{status:?}") };
+        assert_eq!(reason, "etcd: the wire is cut");
     }
 
     #[test]
