@@ -275,7 +275,7 @@ fn a_map_of_sorted_entries_is_as_dense_as_can_be() {
 #[test]
 fn many_maps_that_share_nodes_are_dropped_on_a_small_stack() {
     let build = || {
-        let mut map = CountedMap::<_, _, 4, 4>::from_iter((0..200_000).map(|key| (key, key)));
+        let mut map = (0..200_000).map(|key| (key, key)).collect::<CountedMap<_, _, 4, 4>>();
         let mut kept = Vec::new();
         for key in 0..1_000 {
             kept.push(map.clone());

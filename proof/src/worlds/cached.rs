@@ -20,14 +20,14 @@ pub struct Cached<W> {
     cache: Option<Arc<CachedBackend>>,
 }
 
-fn over<W: World>(world: &W) -> Option<Arc<CachedBackend>> {
+fn over<W: World>(world: &W) -> Arc<CachedBackend> {
     let options = CacherOptions {
         cursor_deadline: LONG,
         window_bytes_max: WINDOW_BYTES,
         pictures_max: 4,
         ..CacherOptions::default()
     };
-    Some(Arc::new(CachedBackend::new(world.backend(), options, world.environment().clone())))
+    Arc::new(CachedBackend::new(world.backend(), options, world.environment().clone()))
 }
 
 impl<W: World> World for Cached<W> {
@@ -37,7 +37,7 @@ impl<W: World> World for Cached<W> {
 
     async fn open(seed: u64) -> Self {
         let world = W::open(seed).await;
-        Self { cache: over(&world), world }
+        Self { cache: Some(over(&world)), world }
     }
 
     fn backend(&self) -> Arc<dyn Backend> {
@@ -54,14 +54,14 @@ impl<W: World> World for Cached<W> {
     async fn restart(&mut self) -> Kept {
         self.cache = None;
         let kept = self.world.restart().await;
-        self.cache = over(&self.world);
+        self.cache = Some(over(&self.world));
         kept
     }
 
     async fn crash(&mut self) -> Kept {
         self.cache = None;
         let kept = self.world.crash().await;
-        self.cache = over(&self.world);
+        self.cache = Some(over(&self.world));
         kept
     }
 

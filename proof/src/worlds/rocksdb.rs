@@ -33,7 +33,7 @@ fn directory() -> TempDir {
     TempDir::with_prefix("watchkeep-proof-").unwrap_or_else(|error| panic!("no temporary directory: {error}"))
 }
 
-async fn start(directory: &Path, environment: &Environment) -> Option<Arc<RocksBackend>> {
+async fn start(directory: &Path, environment: &Environment) -> Arc<RocksBackend> {
     let options = RocksOptions {
         history_retention: LONG,
         cursor_deadline: LONG,
@@ -43,7 +43,7 @@ async fn start(directory: &Path, environment: &Environment) -> Option<Arc<RocksB
     };
     for _ in 0..TRIES {
         match RocksBackend::open(options.clone(), environment.clone()) {
-            Ok(backend) => return Some(Arc::new(backend)),
+            Ok(backend) => return Arc::new(backend),
             Err(OpenError::InUse(_)) => environment.sleep(PAUSE).await,
             Err(error) => panic!("{error}"),
         }
@@ -59,7 +59,7 @@ impl World for RocksWorld {
     async fn open(seed: u64) -> Self {
         let directory = directory();
         let environment = Environment::simulated(UNIX_EPOCH + Duration::from_secs(START), seed);
-        Self { backend: start(directory.path(), &environment).await, environment, directory }
+        Self { backend: Some(start(directory.path(), &environment).await), environment, directory }
     }
 
     fn backend(&self) -> Arc<dyn Backend> {
@@ -77,7 +77,7 @@ impl World for RocksWorld {
         if let Some(backend) = self.backend.take() {
             backend.close().await.unwrap_or_else(|error| panic!("it does not close: {error}"));
         }
-        self.backend = start(self.directory.path(), &self.environment).await;
+        self.backend = Some(start(self.directory.path(), &self.environment).await);
         Kept::Everything
     }
 
@@ -86,7 +86,7 @@ impl World for RocksWorld {
         copy(self.directory.path(), after.path()).unwrap_or_else(|error| panic!("no copy: {error}"));
         self.backend = None;
         self.directory = after;
-        self.backend = start(self.directory.path(), &self.environment).await;
+        self.backend = Some(start(self.directory.path(), &self.environment).await);
         Kept::Everything
     }
 
