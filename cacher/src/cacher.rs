@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use watchkeep_storage::{
     BoxFuture, Commit, CompactedDuring, Environment, Error, Found, Freshness, Interface, Key, ListRequest,
-    Listing, Outcome, ReadAt, ResourcePrefix, Revision, Schema, Stats, WatchRequest, WatchStart, Watcher,
+    Listing, Outcome, ResourcePrefix, Revision, Schema, Stats, WatchRequest, WatchStart, Watcher,
 };
 
+use crate::delegate::{Known, Route, route};
 use crate::list;
 use crate::open::OpenPicture;
 use crate::options::CacherOptions;
+use crate::picture::Picture;
 use crate::reflector;
 use crate::shared::Shared;
 use crate::topic::Topic;
@@ -59,41 +61,34 @@ impl Cacher {
 
     async fn get_cached(&self, key: &Key, revision: Revision) -> Result<Found, Error> {
         self.shared.wait_until_fresh(revision).await?;
-        let picture = self.shared.current();
-        let record = picture.get(key).cloned();
-        Ok(Found { record, revision: picture.revision.max(revision) })
+        let (picture, revision) = newest(&self.shared);
+        Ok(Found { record: picture.get(key).cloned(), revision })
     }
 
-    async fn list_cached(&self, request: ListRequest) -> Result<Listing, Error> {
+    async fn list_routed(&self, request: ListRequest) -> Result<Listing, Error> {
         let shared = &self.shared;
-        let (picture, revision) = match request.at {
-            ReadAt::Latest => {
-                if shared.wait_until_current().await.is_err() {
-                    return shared.store.list(request).await;
-                }
-                newest(shared)
-            }
-            ReadAt::AtLeast(revision) => {
+        let known =
+            Known { ready: shared.check_ready().is_ok(), compacted: shared.store.compacted_revision() };
+        let found = match route(request.at, known) {
+            Route::Current => shared.wait_until_current().await.is_ok().then(|| newest(shared)),
+            Route::NotOlder(revision) => {
                 shared.wait_until_fresh(revision).await?;
-                newest(shared)
+                Some(newest(shared))
             }
-            ReadAt::Exact(revision) => {
-                let oldest = shared.store.compacted_revision();
-                if revision < oldest {
-                    return Err(Error::Compacted {
-                        requested: revision,
-                        oldest,
-                        during: CompactedDuring::List,
-                    });
-                }
+            Route::Exactly(revision) => {
                 shared.wait_until_fresh(revision).await?;
-                match shared.picture_at(revision) {
-                    Some(picture) => (picture, revision),
-                    None => return shared.store.list(request).await,
-                }
+                shared.picture_at(revision).map(|picture| (picture, revision))
             }
+            Route::Compacted(requested) => {
+                let (oldest, during) = (known.compacted, CompactedDuring::List);
+                return Err(Error::Compacted { requested, oldest, during });
+            }
+            Route::Store => None,
         };
-        Ok(list::open(&shared.open, picture, revision, request).await)
+        match found {
+            Some((picture, revision)) => Ok(list::open(&shared.open, picture, revision, request).await),
+            None => shared.store.list(request).await,
+        }
     }
 
     async fn open_watch(&self, request: WatchRequest) -> Result<Watcher, Error> {
@@ -136,7 +131,7 @@ impl Cacher {
 }
 
 /// The newest picture, and the newest revision at which it is right.
-fn newest(shared: &Shared) -> (Arc<crate::picture::Picture>, Revision) {
+fn newest(shared: &Shared) -> (Arc<Picture>, Revision) {
     // In this order: what is published by the first look is in the second.
     let published = shared.published();
     let picture = shared.current();
@@ -181,12 +176,7 @@ impl Interface for Cacher {
     }
 
     fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
-        Box::pin(async move {
-            if self.shared.check_ready().is_err() {
-                return self.shared.store.list(request).await;
-            }
-            self.list_cached(request).await
-        })
+        Box::pin(self.list_routed(request))
     }
 
     fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {

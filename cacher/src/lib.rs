@@ -34,6 +34,7 @@
 
 mod backend;
 mod cacher;
+mod delegate;
 mod freshness;
 mod list;
 pub mod map;

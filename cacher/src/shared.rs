@@ -28,6 +28,8 @@ use crate::window::Window;
 
 /// How many events are taken from the store under one hold of the source.
 const BATCH_EVENTS_MAX: usize = 128;
+/// How many such batches are taken before other tasks get their turn.
+const BATCHES_MAX: usize = 16;
 
 /// The cache of one resource.
 pub(crate) struct Shared {
@@ -116,17 +118,26 @@ impl Shared {
         self.current.load_full()
     }
 
-    /// Takes and publishes what the store has ready.
+    /// Takes and publishes what the store has ready, up to [`BATCHES_MAX`] batches: who is behind by more than
+    /// that waits for the reflector.
     pub(crate) fn drive(&self) {
-        let mut more = true;
-        while more {
+        self.drive_on();
+    }
+
+    /// Whether there may be more.
+    fn drive_on(&self) -> bool {
+        for _ in 0..BATCHES_MAX {
             let mut wakers = Vec::new();
-            more = {
+            let more = {
                 let mut source = self.source.lock();
                 self.drive_batch(&mut source, &mut wakers)
             };
             wakers.into_iter().for_each(Waker::wake);
+            if !more {
+                return false;
+            }
         }
+        true
     }
 
     /// As [`Shared::drive`], for the reflector: the store wakes it from now on. Returns why the watch has ended.
@@ -137,7 +148,10 @@ impl Shared {
                 source.waker.clone_from(context.waker());
             }
         }
-        self.drive();
+        if self.drive_on() {
+            // Other tasks get their turn.
+            context.waker().wake_by_ref();
+        }
         let failed = self.source.lock().failed.take();
         failed.map_or(Poll::Pending, Poll::Ready)
     }
