@@ -8,11 +8,11 @@ use watchkeep_storage::{
     Listing, Outcome, ResourcePrefix, Revision, Schema, Stats, WatchRequest, WatchStart, Watcher,
 };
 
+use crate::checker::{self, Verdict};
 use crate::delegate::{Known, Route, route};
 use crate::list;
 use crate::open::OpenPicture;
 use crate::options::CacherOptions;
-use crate::picture::Picture;
 use crate::reflector;
 use crate::shared::Shared;
 use crate::topic::Topic;
@@ -21,7 +21,7 @@ use crate::watch::{Begin, CacheWatch, Initial};
 /// The watch cache of one resource. Dropping it ends its tasks.
 pub struct Cacher {
     shared: Arc<Shared>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
 }
 
 impl Cacher {
@@ -34,7 +34,8 @@ impl Cacher {
         let weak = Arc::downgrade(&shared);
         let tasks = [
             environment.spawn(reflector::run(weak.clone(), environment.clone())),
-            environment.spawn(reflector::tidy(weak, environment.clone())),
+            environment.spawn(reflector::tidy(weak.clone(), environment.clone())),
+            environment.spawn(checker::run(weak, shared.options.check_interval, environment.clone())),
         ];
         Self { shared, tasks }
     }
@@ -42,6 +43,20 @@ impl Cacher {
     /// Waits until the cache is filled.
     pub async fn filled(&self) {
         self.shared.ready.wait().await;
+    }
+
+    /// Compares what it holds with what the store does, at one revision. A cache that differs is filled anew.
+    /// Reads everything once.
+    ///
+    /// # Errors
+    /// Those of [`Interface::list`].
+    pub async fn check(&self) -> Result<bool, Error> {
+        let verdict = checker::look(&self.shared).await?;
+        let differs = matches!(verdict, Verdict::Differs { .. });
+        if differs {
+            self.shared.distrust();
+        }
+        Ok(!differs)
     }
 
     /// How many objects it holds.
@@ -61,7 +76,7 @@ impl Cacher {
 
     async fn get_cached(&self, key: &Key, revision: Revision) -> Result<Found, Error> {
         self.shared.wait_until_fresh(revision).await?;
-        let (picture, revision) = newest(&self.shared);
+        let (picture, revision) = self.shared.newest();
         Ok(Found { record: picture.get(key).cloned(), revision })
     }
 
@@ -70,10 +85,10 @@ impl Cacher {
         let known =
             Known { ready: shared.check_ready().is_ok(), compacted: shared.store.compacted_revision() };
         let found = match route(request.at, known) {
-            Route::Current => shared.wait_until_current().await.is_ok().then(|| newest(shared)),
+            Route::Current => shared.wait_until_current().await.is_ok().then(|| shared.newest()),
             Route::NotOlder(revision) => {
                 shared.wait_until_fresh(revision).await?;
-                Some(newest(shared))
+                Some(shared.newest())
             }
             Route::Exactly(revision) => {
                 shared.wait_until_fresh(revision).await?;
@@ -119,7 +134,7 @@ impl Cacher {
         let log = shared.topics.follow(&topic);
         let begin = match request.start {
             WatchStart::Initial { bookmark, .. } => {
-                let (picture, revision) = newest(shared);
+                let (picture, revision) = shared.newest();
                 let places = picture.places(&request.scope, None);
                 let picture = OpenPicture::new(&shared.open, picture, places, revision);
                 Begin::Initial(Initial::new(picture, bookmark), revision)
@@ -128,15 +143,6 @@ impl Cacher {
         };
         Ok(Watcher::new(CacheWatch::new(shared, request, (topic, log), begin)))
     }
-}
-
-/// The newest picture, and the newest revision at which it is right.
-fn newest(shared: &Shared) -> (Arc<Picture>, Revision) {
-    // In this order: what is published by the first look is in the second.
-    let published = shared.published();
-    let picture = shared.current();
-    let revision = picture.revision.max(published);
-    (picture, revision)
 }
 
 impl Drop for Cacher {

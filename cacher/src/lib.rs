@@ -34,6 +34,7 @@
 
 mod backend;
 mod cacher;
+mod checker;
 mod delegate;
 mod freshness;
 mod list;

@@ -20,6 +20,9 @@ pub struct CacherOptions {
     /// How long a read waits for the cache to become as fresh as it demands, before it is refused, or is left to
     /// the store. Default 3 seconds, the reference's.
     pub fresh_timeout: Duration,
+    /// How often the cache is compared with the store, up to half as much later by chance. Default 5 minutes, the
+    /// reference's; each time everything is read once.
+    pub check_interval: Duration,
     /// How many watches may catch up from the store's history at once; others wait for their turn. Default 16.
     pub catching_up_max: usize,
 }
@@ -32,6 +35,7 @@ impl Default for CacherOptions {
             pictures_max: 64,
             cursor_deadline: Duration::from_mins(1),
             fresh_timeout: Duration::from_secs(3),
+            check_interval: Duration::from_mins(5),
             catching_up_max: 16,
         }
     }

@@ -10,7 +10,7 @@ use watchkeep_storage::{
 };
 
 use crate::picture::Picture;
-use crate::shared::Shared;
+use crate::shared::{Ended, Shared};
 
 /// The pauses between two attempts, doubled each time: the reference's.
 const PAUSE_MIN: Duration = Duration::from_millis(800);
@@ -77,7 +77,10 @@ async fn follow(shared: &Weak<Shared>, environment: &Environment) -> Option<()> 
             Some(shared) => shared.poll_source(context).map(Some),
             None => Poll::Ready(None),
         });
-        let mut error = ended.await?;
+        let mut error = match ended.await? {
+            Ended::Watch(error) => error,
+            Ended::Distrusted => return Some(()),
+        };
         // What breaks may pass: the watch goes on where it was, as long as the store still knows what came next.
         loop {
             let cache = shared.upgrade()?;

@@ -8,7 +8,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use arc_swap::ArcSwap;
@@ -47,7 +47,9 @@ pub(crate) struct Shared {
     /// Everything up to here is in the picture, in the window and in the topics. Released after them, acquired
     /// before a look at them.
     published: AtomicU64,
-    /// The same, for who waits.
+    /// Whether exact states are served from here.
+    trusted: AtomicBool,
+    /// The same as `published`, for who waits.
     fresh: watch::Sender<Revision>,
     pub(crate) progress: Progress,
     pub(crate) open: Arc<OpenPictures>,
@@ -56,20 +58,29 @@ pub(crate) struct Shared {
     watches: AtomicU64,
 }
 
+/// Why the cache does not follow its store any more.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The watch has ended. It may go on where it was.
+    Watch(Error),
+    /// The cache is wrong, and has to be filled anew.
+    Distrusted,
+}
+
 /// Where events come from. Who holds it is the writer.
 struct Source {
     watcher: Option<Watcher>,
     /// The reflector's: however the source is driven, it is its task that the store wakes.
     waker: Waker,
-    /// Why the watch has ended.
-    failed: Option<Error>,
+    /// Why there are no more events.
+    ended: Option<Ended>,
     picture: Picture,
 }
 
 impl Shared {
     pub(crate) fn new(store: Arc<dyn Interface>, options: CacherOptions, environment: Environment) -> Self {
         let source =
-            Source { watcher: None, waker: Waker::noop().clone(), failed: None, picture: Picture::default() };
+            Source { watcher: None, waker: Waker::noop().clone(), ended: None, picture: Picture::default() };
         Self {
             ready: Ready::new(&environment),
             source: Mutex::new(source),
@@ -78,6 +89,7 @@ impl Shared {
             window: Mutex::new(Window::new(&options)),
             topics: Topics::new(store.prefix().as_str(), store.schema()),
             published: AtomicU64::new(0),
+            trusted: AtomicBool::new(true),
             fresh: watch::Sender::default(),
             progress: Progress::default(),
             open: Arc::new(OpenPictures::new(environment.clone(), options.cursor_deadline)),
@@ -113,6 +125,15 @@ impl Shared {
         self.fresh.subscribe()
     }
 
+    /// The newest picture, and the newest revision at which it is right.
+    pub(crate) fn newest(&self) -> (Arc<Picture>, Revision) {
+        // In this order: what is published by the first look is in the second.
+        let published = self.published();
+        let picture = self.current();
+        let revision = picture.revision.max(published);
+        (picture, revision)
+    }
+
     /// The newest picture.
     pub(crate) fn current(&self) -> Arc<Picture> {
         self.current.load_full()
@@ -141,7 +162,7 @@ impl Shared {
     }
 
     /// As [`Shared::drive`], for the reflector: the store wakes it from now on. Returns why the watch has ended.
-    pub(crate) fn poll_source(&self, context: &Context<'_>) -> Poll<Error> {
+    pub(crate) fn poll_source(&self, context: &Context<'_>) -> Poll<Ended> {
         {
             let mut source = self.source.lock();
             if !source.waker.will_wake(context.waker()) {
@@ -152,8 +173,8 @@ impl Shared {
             // Other tasks get their turn.
             context.waker().wake_by_ref();
         }
-        let failed = self.source.lock().failed.take();
-        failed.map_or(Poll::Pending, Poll::Ready)
+        let ended = self.source.lock().ended.take();
+        ended.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Whether there may be more.
@@ -173,10 +194,10 @@ impl Shared {
                 }
                 Poll::Ready(Some(Ok(WatchEvent::Bookmark(_)))) => {}
                 Poll::Ready(ended) => {
-                    source.failed = Some(match ended {
+                    source.ended = Some(Ended::Watch(match ended {
                         Some(Err(error)) => error,
                         _ => Error::Internal { reason: "the watch of the store ended".to_owned() },
-                    });
+                    }));
                     self.publish(source, events, source.picture.revision, wakers);
                     wakers.push(waker);
                     return false;
@@ -230,7 +251,7 @@ impl Shared {
         let garbage = {
             let mut source = self.source.lock();
             source.watcher = Some(watcher);
-            source.failed = None;
+            source.ended = None;
             source.picture = picture.clone();
             let garbage = (self.window.lock().reset(revision), self.kept.lock().clear());
             let picture = Arc::new(picture);
@@ -244,18 +265,34 @@ impl Shared {
         };
         drop(garbage);
         wakers.into_iter().for_each(Waker::wake);
+        self.trusted.store(true, Ordering::Release);
         self.ready.set(&self.environment);
+    }
+
+    /// The cache was found to be wrong: it serves no state of the past any more, and is filled anew.
+    pub(crate) fn distrust(&self) {
+        self.trusted.store(false, Ordering::Release);
+        let (watcher, waker) = {
+            let mut source = self.source.lock();
+            source.ended = Some(Ended::Distrusted);
+            (source.watcher.take(), source.waker.clone())
+        };
+        drop(watcher);
+        waker.wake();
     }
 
     /// Goes on with a watch from where the last one ended.
     pub(crate) fn go_on(&self, watcher: Watcher) {
         let mut source = self.source.lock();
         source.watcher = Some(watcher);
-        source.failed = None;
+        source.ended = None;
     }
 
     /// The picture of exactly this revision, if the cache still knows it.
     pub(crate) fn picture_at(&self, revision: Revision) -> Option<Arc<Picture>> {
+        if !self.trusted.load(Ordering::Acquire) {
+            return None;
+        }
         let published = self.published();
         let current = self.current();
         if revision >= current.revision {
