@@ -46,6 +46,7 @@ mod pictures;
 mod progress;
 mod ready;
 mod reflector;
+pub mod ring;
 mod shared;
 mod topic;
 mod watch;

@@ -8,6 +8,7 @@
 //! - all leaves are equally deep.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
@@ -95,12 +96,12 @@ impl<K: Ord + Clone, V: Clone, const LEAF: usize, const INNER: usize> Node<K, V,
         loop {
             match node {
                 Self::Inner(inner) => {
-                    let child = inner.separators.partition_point(&mut *before);
+                    let child = partition_point(&inner.separators, before);
                     rank += inner.counts.iter().take(child).sum::<usize>();
                     let Some(next) = inner.children.get(child) else { return rank };
                     node = next;
                 }
-                Self::Leaf(leaf) => return rank + leaf.keys.partition_point(before),
+                Self::Leaf(leaf) => return rank + partition_point(&leaf.keys, before),
             }
         }
     }
@@ -144,7 +145,7 @@ impl<K: Ord + Clone, V: Clone, const LEAF: usize> Leaf<K, V, LEAF> {
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        self.keys.binary_search_by(|other| other.borrow().cmp(key))
+        search(&self.keys, |other| other.borrow().cmp(key))
     }
 
     /// There must be room, and `at` be where the key belongs.
@@ -181,7 +182,10 @@ impl<K: Ord + Clone, V: Clone, const LEAF: usize, const INNER: usize> Inner<K, V
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        self.separators.partition_point(|separator| separator.borrow() <= key)
+        match search(&self.separators, |separator| separator.borrow().cmp(key)) {
+            Ok(at) => at + 1,
+            Err(at) => at,
+        }
     }
 
     /// The child that holds the entry of a rank, and the rank that the entry has there.
@@ -225,4 +229,33 @@ impl<K: Ord + Clone, V: Clone, const LEAF: usize, const INNER: usize> Inner<K, V
         self.counts.extend(right.counts);
         self.children.extend(right.children);
     }
+}
+
+/// A binary search that branches. Keys are texts that lie elsewhere, in no cache as a rule: the processor guesses
+/// the next one and fetches it ahead, which the search without branches of the standard library forbids.
+fn search<K>(keys: &[K], order: impl Fn(&K) -> Ordering) -> Result<usize, usize> {
+    let (mut low, mut high) = (0, keys.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        match keys.get(middle).map(&order) {
+            Some(Ordering::Less) => low = middle + 1,
+            Some(Ordering::Equal) => return Ok(middle),
+            Some(Ordering::Greater) | None => high = middle,
+        }
+    }
+    Err(low)
+}
+
+/// As [`search`], for a place between two keys.
+fn partition_point<K>(keys: &[K], before: &mut impl FnMut(&K) -> bool) -> usize {
+    let (mut low, mut high) = (0, keys.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        if keys.get(middle).is_some_and(&mut *before) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
