@@ -37,6 +37,7 @@ mod cacher;
 mod checker;
 mod delegate;
 mod freshness;
+pub mod index;
 mod list;
 pub mod map;
 mod open;
