@@ -135,7 +135,7 @@ impl Cacher {
         let begin = match request.start {
             WatchStart::Initial { bookmark, .. } => {
                 let (picture, revision) = shared.newest();
-                let places = picture.places(&request.scope, None);
+                let places = picture.matching(&request.scope, None, &request.predicate);
                 let picture = OpenPicture::new(&shared.open, picture, places, revision);
                 Begin::Initial(Initial::new(picture, bookmark), revision)
             }

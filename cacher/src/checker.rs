@@ -88,9 +88,8 @@ pub(crate) async fn look(shared: &Shared) -> Result<Verdict, Error> {
     let mut cache = Digest::EMPTY;
     let mut places = picture.places(&scope, None);
     while !places.is_empty() {
-        let step = places.start..places.start.saturating_add(BATCH_RECORDS_MAX).min(places.end);
-        places.start = step.end;
-        cache = cache.with_records(picture.records(step));
+        cache = cache.with_records(picture.records(&places.first(BATCH_RECORDS_MAX)));
+        places = places.behind(BATCH_RECORDS_MAX);
         tokio::task::yield_now().await;
     }
     drop(picture);

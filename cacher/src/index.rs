@@ -11,7 +11,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use watchkeep_storage::{Key, Record};
+use watchkeep_storage::{Key, Predicate, Record};
 
 use crate::map::{Chunks, CountedMap, Cursor, INNER_MAX, LEAF_MAX};
 
@@ -114,6 +114,11 @@ impl Index {
         self.objects.chunks_at(self.ranks(value))
     }
 
+    /// The objects at these places.
+    pub fn records(&self, ranks: Range<usize>) -> impl Iterator<Item = &Arc<Record>> {
+        self.objects.chunks_at(ranks).flat_map(|chunk| chunk.values)
+    }
+
     /// How many objects have this value. O(log n).
     pub fn count(&self, value: &str) -> usize {
         self.ranks(value).len()
@@ -149,7 +154,8 @@ impl Index {
         self.objects.is_empty()
     }
 
-    fn ranks(&self, value: &str) -> Range<usize> {
+    /// The places of the objects with this value, in the order of their keys.
+    pub fn ranks(&self, value: &str) -> Range<usize> {
         let start = self.objects.partition_point(|place| &*place.value < value);
         let end = self.objects.partition_point(|place| &*place.value <= value);
         start..end.max(start)
@@ -180,6 +186,20 @@ impl Indexes {
     /// Follows a change of one object in every index.
     pub fn apply(&mut self, previous: Option<&Arc<Record>>, current: Option<&Arc<Record>>) {
         self.0.iter_mut().for_each(|index| index.apply(previous, current));
+    }
+
+    /// The first index that pins a value for the objects of a selector, with its position and that value.
+    pub fn pinned<'p>(&self, predicate: &'p Predicate) -> Option<(usize, &'p str)> {
+        let value = |index: &Index| match &index.attribute {
+            Attribute::Field(name) => predicate.fields.exact(name),
+            Attribute::Label(key) => predicate.labels.exact(key),
+        };
+        self.0.iter().enumerate().find_map(|(position, index)| Some((position, value(index)?)))
+    }
+
+    /// The index at a position.
+    pub fn get(&self, position: usize) -> Option<&Index> {
+        self.0.get(position)
     }
 
     /// The index over a label.

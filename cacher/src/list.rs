@@ -1,7 +1,6 @@
 //! Lists from pictures: a cursor that reads batch by batch, and where the next page begins.
 
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::sync::Arc;
 
 use watchkeep_storage::{
@@ -10,7 +9,7 @@ use watchkeep_storage::{
 };
 
 use crate::open::{OpenPicture, OpenPictures};
-use crate::picture::Picture;
+use crate::picture::{Picture, Places};
 
 /// How many records are looked at before other tasks get their turn.
 const STEP_RECORDS: usize = 1024;
@@ -23,65 +22,48 @@ pub(crate) async fn open(
     request: ListRequest,
 ) -> Listing {
     let ListRequest { scope, start, limit, predicate, .. } = request;
-    let mut places = picture.places(&scope, start.as_deref());
+    let mut places = picture.matching(&scope, start.as_deref(), &predicate);
     let mut continuation = None;
     if let Some(limit) = limit
-        && let Some((end, next)) = end_of_page(&picture, places.clone(), &predicate, limit).await
+        && let Some(page) = page(&picture, &places, &predicate, limit).await
+        && let Some(last) = picture.records(&page.behind(page.len() - 1)).next()
     {
-        let remaining = (places.end - end) as u64;
-        continuation =
-            Some(Continuation { start: next, remaining: predicate.is_empty().then_some(remaining) });
-        places.end = end;
+        let start = format!("{}\0", last.key);
+        // All of the scope counts, whether it matches or not. [LIST-CONTINUATION]
+        let left = picture.places(&scope, Some(&start));
+        if !left.is_empty() {
+            let remaining = predicate.is_empty().then_some(left.len() as u64);
+            continuation = Some(Continuation { start, remaining });
+        }
+        places = page;
     }
     let picture = OpenPicture::new(pictures, picture, places, revision);
     Listing { revision, continuation, cursor: Box::new(PictureCursor { picture: Some(picture), predicate }) }
 }
 
-/// The place behind the `limit`th matching record and the key to go on from, if anything follows there.
-/// \[LIST-CONTINUATION\]
-async fn end_of_page(
+/// The first of these places, up to the `limit`th matching record; `None` if there are fewer.
+async fn page(
     picture: &Picture,
-    places: Range<usize>,
+    places: &Places,
     predicate: &Predicate,
     limit: NonZeroUsize,
-) -> Option<(usize, String)> {
-    let last = if predicate.is_empty() {
-        places.start.checked_add(limit.get() - 1)?
-    } else {
-        nth_match(picture, places.clone(), predicate, limit).await?
-    };
-    if last.checked_add(1)? >= places.end {
-        return None;
+) -> Option<Places> {
+    if predicate.is_empty() {
+        return (places.len() >= limit.get()).then(|| places.first(limit.get()));
     }
-    let record = picture.records(last..last + 1).next()?;
-    Some((last + 1, format!("{}\0", record.key)))
-}
-
-/// The place of the `limit`th matching record.
-async fn nth_match(
-    picture: &Picture,
-    mut places: Range<usize>,
-    predicate: &Predicate,
-    limit: NonZeroUsize,
-) -> Option<usize> {
-    let mut left = limit.get();
-    while !places.is_empty() {
-        let step = step(&places, STEP_RECORDS);
-        for (place, record) in step.clone().zip(picture.records(step.clone())) {
-            left -= usize::from(predicate.matches(record.value.attributes()));
-            if left == 0 {
-                return Some(place);
+    let mut matches = limit.get();
+    let mut looked_at = 0;
+    while looked_at < places.len() {
+        for record in picture.records(&places.behind(looked_at).first(STEP_RECORDS)) {
+            looked_at += 1;
+            matches -= usize::from(predicate.matches(record.value.attributes()));
+            if matches == 0 {
+                return Some(places.first(looked_at));
             }
         }
-        places.start = step.end;
         tokio::task::yield_now().await;
     }
     None
-}
-
-/// The first of these places, at most so many.
-fn step(places: &Range<usize>, records_max: usize) -> Range<usize> {
-    places.start..places.start.saturating_add(records_max).min(places.end)
 }
 
 /// Reads the places of a picture batch by batch, until their end or their deadline.
@@ -99,8 +81,7 @@ impl Cursor for PictureCursor {
             // Progress is kept only at the end, so that a dropped call has skipped nothing. [CANCEL-READ]
             let (picture, mut left) = open.left()?;
             while !left.is_empty() && found.len() < BATCH_RECORDS_MAX {
-                let step = step(&left, STEP_RECORDS);
-                left.start = take(&picture, step.clone(), &self.predicate, &mut found);
+                left = take(&picture, &left, &self.predicate, &mut found);
                 if !left.is_empty() && found.len() < BATCH_RECORDS_MAX {
                     tokio::task::yield_now().await;
                 }
@@ -115,26 +96,22 @@ impl Cursor for PictureCursor {
     }
 }
 
-/// Takes the matching records of some places until the batch is full. Returns the first place that was not
-/// looked at.
-fn take(
-    picture: &Picture,
-    places: Range<usize>,
-    predicate: &Predicate,
-    found: &mut Vec<Arc<Record>>,
-) -> usize {
+/// Takes matching records until the batch is full or so many were looked at. Returns what is left.
+fn take(picture: &Picture, places: &Places, predicate: &Predicate, found: &mut Vec<Arc<Record>>) -> Places {
+    let room = BATCH_RECORDS_MAX - found.len();
     if predicate.is_empty() {
-        let step = step(&places, BATCH_RECORDS_MAX - found.len());
-        found.extend(picture.records(step.clone()).cloned());
-        return step.end;
+        found.extend(picture.records(&places.first(room)).cloned());
+        return places.behind(room);
     }
-    for (place, record) in places.clone().zip(picture.records(places.clone())) {
+    let mut looked_at = 0;
+    for record in picture.records(&places.first(STEP_RECORDS)) {
+        looked_at += 1;
         if predicate.matches(record.value.attributes()) {
             found.push(Arc::clone(record));
             if found.len() == BATCH_RECORDS_MAX {
-                return place + 1;
+                break;
             }
         }
     }
-    places.end
+    places.behind(looked_at)
 }

@@ -1,14 +1,13 @@
 //! Pictures that are being read, each with a deadline: a reader that went to sleep keeps none.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use watchkeep_storage::{Environment, Error, Revision};
 
-use crate::picture::Picture;
+use crate::picture::{Picture, Places};
 
 /// The pictures that are being read, by the uptime of their deadlines.
 pub(crate) struct OpenPictures {
@@ -27,7 +26,7 @@ struct ByDeadline {
 #[derive(Clone)]
 struct Place {
     picture: Arc<Picture>,
-    left: Range<usize>,
+    left: Places,
 }
 
 /// A picture that is read in batches, until its deadline. Dropping it lets go of the picture.
@@ -77,7 +76,7 @@ impl OpenPicture {
     pub(crate) fn new(
         pictures: &Arc<OpenPictures>,
         picture: Arc<Picture>,
-        places: Range<usize>,
+        places: Places,
         revision: Revision,
     ) -> Self {
         let place = Arc::new(Mutex::new(Some(Place { picture, left: places })));
@@ -89,7 +88,7 @@ impl OpenPicture {
     ///
     /// # Errors
     /// [`Error::CursorExpired`] after the deadline.
-    pub(crate) fn left(&self) -> Result<(Arc<Picture>, Range<usize>), Error> {
+    pub(crate) fn left(&self) -> Result<(Arc<Picture>, Places), Error> {
         let (deadline, _) = self.id;
         let in_time = self.pictures.environment.uptime() <= deadline;
         let place = in_time.then(|| self.place.lock().clone()).flatten();
@@ -98,7 +97,7 @@ impl OpenPicture {
     }
 
     /// Moves on; does nothing if the picture was let go of in between.
-    pub(crate) fn advance(&self, left: Range<usize>) {
+    pub(crate) fn advance(&self, left: Places) {
         if let Some(place) = self.place.lock().as_mut() {
             place.left = left;
         }

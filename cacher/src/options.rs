@@ -14,6 +14,12 @@ pub struct CacherOptions {
     /// How many pictures of the past are kept, evenly spread over the window. Default 64; more makes exact
     /// reads of the past cheaper, and costs the nodes that changed in between.
     pub pictures_max: usize,
+    /// The selectable fields by whose value objects are found without a look at the others, where a resource has
+    /// them. Default `spec.nodeName`, by which every node's agent watches and lists its pods. Each costs a place in
+    /// every picture, and every change of it a step in another tree.
+    pub indexed_fields: Vec<String>,
+    /// The labels that are indexed likewise. Default none.
+    pub indexed_labels: Vec<String>,
     /// For how long a list or the initial events of a watch may be read. Default 1 minute, the longest a
     /// request may take.
     pub cursor_deadline: Duration,
@@ -33,6 +39,8 @@ impl Default for CacherOptions {
             events_fresh: Duration::from_secs(75),
             window_bytes_max: 64 << 20,
             pictures_max: 64,
+            indexed_fields: vec!["spec.nodeName".to_owned()],
+            indexed_labels: Vec::new(),
             cursor_deadline: Duration::from_mins(1),
             fresh_timeout: Duration::from_secs(3),
             check_interval: Duration::from_mins(5),

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn picture(revision: u64) -> Arc<Picture> {
-        Arc::new(Picture::of(Vec::new(), Revision::new(revision)))
+        Arc::new(Picture::default().still_at(Revision::new(revision)))
     }
 
     fn at(pictures: &Pictures, revision: u64) -> Option<u64> {

@@ -9,7 +9,6 @@ use watchkeep_storage::{
     Environment, Error, ListRequest, Listing, Predicate, ReadAt, Revision, Scope, WatchRequest, WatchStart,
 };
 
-use crate::picture::Picture;
 use crate::shared::{Ended, Shared};
 
 /// The pauses between two attempts, doubled each time: the reference's.
@@ -65,7 +64,7 @@ async fn fill(shared: &Shared) -> Result<(), Error> {
     }
     drop(cursor);
     let watcher = shared.store.watch(everything_after(shared, revision)?).await?;
-    shared.refill(Picture::of(records, revision), watcher);
+    shared.refill(shared.current().of(records, revision), watcher);
     Ok(())
 }
 

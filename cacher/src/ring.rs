@@ -118,11 +118,22 @@ impl<E> Ring<E> {
         while self.entries.len() >= self.capacity {
             self.give_up_oldest(given_up);
         }
-        self.complete_after.get_or_insert(entry.revision.previous());
+        self.complete_after.get_or_insert_with(|| entry.revision.previous());
         self.bytes = self.bytes.saturating_add(entry.cost);
         self.entries.push_back(entry);
         while self.bytes > self.bounds.bytes && self.entries.len() > 1 {
             self.give_up_oldest(given_up);
+        }
+    }
+
+    /// Gives up the events up to a revision: nothing before it can be served any more.
+    pub fn give_up_through(&mut self, revision: Revision, given_up: &mut Vec<E>) {
+        while self.entries.front().is_some_and(|oldest| oldest.revision <= revision) {
+            self.give_up_oldest(given_up);
+        }
+        if self.complete_after.is_some_and(|complete_after| complete_after < revision) {
+            self.complete_after = Some(revision);
+            self.has_given_up = true;
         }
     }
 

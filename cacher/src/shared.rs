@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use watchkeep_storage::{Environment, Error, Event, Interface, Revision, WatchEvent, Watcher};
 
+use crate::index::{Attribute, Indexes};
 use crate::open::OpenPictures;
 use crate::options::CacherOptions;
 use crate::picture::Picture;
@@ -79,12 +80,18 @@ struct Source {
 
 impl Shared {
     pub(crate) fn new(store: Arc<dyn Interface>, options: CacherOptions, environment: Environment) -> Self {
-        let source =
-            Source { watcher: None, waker: Waker::noop().clone(), ended: None, picture: Picture::default() };
+        let fields = options.indexed_fields.iter().filter(|field| store.schema().knows(field));
+        let labels = options.indexed_labels.iter();
+        let attributes = fields
+            .map(|field| Attribute::Field(field.as_str().into()))
+            .chain(labels.map(|label| Attribute::Label(label.as_str().into())));
+        let picture = Picture::of_nothing(Indexes::new(attributes));
+        let (waker, watched) = (Waker::noop().clone(), picture.clone());
+        let source = Source { watcher: None, waker, ended: None, picture: watched };
         Self {
             ready: Ready::new(&environment),
             source: Mutex::new(source),
-            current: ArcSwap::default(),
+            current: ArcSwap::from_pointee(picture),
             kept: Mutex::new(Pictures::new(options.pictures_max)),
             window: Mutex::new(Window::new(&options)),
             topics: Topics::new(store.prefix().as_str(), store.schema()),

@@ -71,12 +71,11 @@ impl Initial {
     /// Reads the next records. \[WATCH-ATOMIC\]
     fn read(&mut self, predicate: &Predicate) -> Result<(), Error> {
         let Some(picture) = &mut self.picture else { return Ok(()) };
-        let (objects, mut left) = picture.left()?;
+        let (objects, left) = picture.left()?;
         picture.renew();
-        let step = left.start..left.start.saturating_add(TAKE_MAX).min(left.end);
-        left.start = step.end;
         let matching = |record: &&Arc<Record>| predicate.matches(record.value.attributes());
-        self.batch.extend(objects.records(step).filter(matching).cloned());
+        self.batch.extend(objects.records(&left.first(TAKE_MAX)).filter(matching).cloned());
+        let left = left.behind(TAKE_MAX);
         if left.is_empty() {
             self.picture = None;
         } else {

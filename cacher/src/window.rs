@@ -1,75 +1,62 @@
 //! The window of events: what watches that are behind, and exact reads of the past, are served from.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use watchkeep_storage::{Event, Revision};
 
 use crate::options::CacherOptions;
+use crate::ring::{Bounds, Entry, Ring};
 
-/// PLACEHOLDER-SHIM until the ring lands.
-pub(crate) struct Window {
-    events: VecDeque<Arc<Event>>,
-    oldest: Revision,
-    bytes: usize,
-    bytes_max: usize,
-}
+/// What an event costs of the window beside the values that it holds: itself, its key, its place. An estimate, so
+/// that a flood of small events is bounded too.
+const EVENT_OVERHEAD_BYTES: usize = 256;
+
+/// The newest events of a resource.
+pub(crate) struct Window(Ring<Arc<Event>>);
 
 impl Window {
+    /// An empty window, which can serve nothing before [`Window::reset`].
     pub(crate) fn new(options: &CacherOptions) -> Self {
-        Self { events: VecDeque::new(), oldest: Revision::MAX, bytes: 0, bytes_max: options.window_bytes_max }
+        Self(Ring::new(Bounds::new(options.events_fresh, options.window_bytes_max)))
     }
 
-    /// The oldest revision from which on every event is here.
-    pub(crate) fn oldest(&self) -> Revision {
-        self.oldest
+    /// Begins anew behind a list of this revision. Returns what was given up, to be dropped without the lock.
+    pub(crate) fn reset(&mut self, revision: Revision) -> Vec<Arc<Event>> {
+        let mut given_up = Vec::new();
+        self.0.reset(revision, &mut given_up);
+        given_up
     }
 
-    pub(crate) fn push(&mut self, event: Arc<Event>, _now: Duration) -> Vec<Arc<Event>> {
-        self.bytes += event.value_bytes();
-        self.events.push_back(event);
-        let mut gone = Vec::new();
-        while self.bytes > self.bytes_max && self.events.len() > 1 {
-            let Some(event) = self.events.pop_front() else { break };
-            self.bytes -= event.value_bytes();
-            self.oldest = event.revision;
-            gone.push(event);
-        }
-        gone
+    /// Appends the next event, which came at a time. Returns what was given up for it.
+    pub(crate) fn push(&mut self, event: Arc<Event>, time: Duration) -> Vec<Arc<Event>> {
+        let mut given_up = Vec::new();
+        let cost = EVENT_OVERHEAD_BYTES + event.value_bytes();
+        self.0.append(Entry { revision: event.revision, time, cost, event }, &mut given_up);
+        given_up
     }
 
     /// Gives up the events up to a revision.
     pub(crate) fn give_up_through(&mut self, revision: Revision) -> Vec<Arc<Event>> {
-        let gone = self.events.partition_point(|event| event.revision <= revision);
-        let gone: Vec<_> = self.events.drain(..gone).collect();
-        self.bytes -= gone.iter().map(|event| event.value_bytes()).sum::<usize>();
-        self.oldest = self.oldest.max(revision);
-        gone
+        let mut given_up = Vec::new();
+        self.0.give_up_through(revision, &mut given_up);
+        given_up
     }
 
-    pub(crate) fn reset(&mut self, revision: Revision) -> Vec<Arc<Event>> {
-        self.oldest = revision;
-        self.bytes = 0;
-        self.events.drain(..).collect()
+    /// Every event after this revision is here.
+    pub(crate) fn oldest(&self) -> Revision {
+        self.0.complete_after().unwrap_or(Revision::MAX)
     }
 
     /// At most so many events after a revision; `None` if some are missing.
     pub(crate) fn after(&self, revision: Revision, events_max: usize) -> Option<Vec<Arc<Event>>> {
-        if revision < self.oldest {
-            return None;
-        }
-        let first = self.events.partition_point(|event| event.revision <= revision);
-        Some(self.events.range(first..).take(events_max).cloned().collect())
+        let first = self.0.first_after(revision)?;
+        Some(self.0.from(first)?.take(events_max).cloned().collect())
     }
 
     /// The events after a revision and up to another one; `None` if some are missing.
     pub(crate) fn between(&self, after: Revision, to: Revision) -> Option<Vec<Arc<Event>>> {
-        if after < self.oldest {
-            return None;
-        }
-        let first = self.events.partition_point(|event| event.revision <= after);
-        let last = self.events.partition_point(|event| event.revision <= to);
-        Some(self.events.range(first..last.max(first)).cloned().collect())
+        let first = self.0.first_after(after)?;
+        Some(self.0.from(first)?.take_while(|event| event.revision <= to).cloned().collect())
     }
 }

@@ -94,7 +94,9 @@ proptest! {
 fn objects_of_one_value_share_its_text() {
     let pods: Vec<_> = (0..100).map(|number| pod(number, 1, Some(2), 1)).collect();
     let mut applied = Index::new(Attribute::Label("app".into()));
-    pods.iter().for_each(|pod| applied.apply(None, Some(pod)));
+    for pod in &pods {
+        applied.apply(None, Some(pod));
+    }
     for index in [&applied, &Index::of(Attribute::Label("app".into()), &pods)] {
         let mut texts = index.select("ab").flat_map(|chunk| chunk.keys).map(|place| place.value.as_ptr());
         let first = texts.next();

@@ -146,7 +146,9 @@ fn bytes_are_bounded_and_one_event_is_kept_however_large() {
 fn events_of_one_revision_are_served_all_or_not_at_all() {
     let mut ring = Ring::new(bounds(2, 2));
     ring.reset(Revision::new(1), &mut Vec::new());
-    [5, 5, 5].into_iter().for_each(|revision| append(&mut ring, revision));
+    for revision in [5, 5, 5] {
+        append(&mut ring, revision);
+    }
     assert_eq!(since(&ring, 4), None, "one of the three is gone");
     assert_eq!(since(&ring, 5), Some(vec![]));
 }
@@ -202,7 +204,9 @@ fn history_is_taken_as_far_as_the_bounds_allow() {
 
     let mut ring = Ring::new(bounds(1, 1));
     ring.reset(Revision::new(9), &mut Vec::new());
-    [10, 11].into_iter().for_each(|revision| append(&mut ring, revision));
+    for revision in [10, 11] {
+        append(&mut ring, revision);
+    }
     assert_eq!(ring.prepend_older(older(), Revision::ZERO), 0, "10 is missing between");
     assert_eq!(since(&ring, 9), None);
 }
@@ -276,7 +280,7 @@ proptest! {
                     let older = history.iter().skip(without).rev().cloned();
                     let reaches = match without.checked_sub(1) {
                         None => Revision::ZERO,
-                        Some(last) => history.get(last).map_or(Revision::new(revision), |entry| entry.revision),
+                        Some(last) => history.get(last).map_or_else(|| Revision::new(revision), |entry| entry.revision),
                     };
                     let taken = ring.prepend_older(older.map(|entry| Entry { time: now, ..entry }), reaches);
                     prop_assert_eq!(ring.len(), before.len() + taken);
