@@ -45,6 +45,8 @@ const LEFTOVERS_MAX: Duration = Duration::from_secs(2);
 fn run(options: &ServeOptions) -> Result<(), Failure> {
     options.check()?;
     logging::start(options.log_format, &options.log_level)?;
+    #[cfg(feature = "failpoints")]
+    let _failpoints = watchkeep_storage::failpoint::Scenario::begin();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(options));
     // The store is closed. What is still under way, such as a checkpoint, is not worth waiting for longer.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::defect::{self, Defect};
 use crate::error::Error;
 use crate::interface::{Commit, Expect, Freshness, Interface, Operation, Outcome};
 use crate::key::Key;
@@ -49,7 +50,7 @@ where
     };
     loop {
         if let Err(error) = check(key, preconditions, &record, &mut validate).await {
-            if is_current {
+            if is_current || defect::on(Defect::DeleteTrustsSuggestedRefusal) {
                 return Err(error);
             }
             // The suggestion may be out of date: only the stored object may refuse. [DELETE-SUGGESTION]
@@ -60,7 +61,11 @@ where
             (record, is_current) = (stored, true);
             continue;
         }
-        let expect = Expect::Revision(record.revision);
+        let mut expected = record.revision;
+        if defect::on(Defect::DeleteTakesWinner) {
+            expected = read(store, key).await?.revision;
+        }
+        let expect = Expect::Revision(expected);
         let commit = Commit { key: key.clone(), expect, operation: Operation::Delete };
         match store.commit(commit).await? {
             Outcome::Committed(committed) => {

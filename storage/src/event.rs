@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::defect::{self, Defect};
 use crate::key::Key;
 use crate::predicate::Predicate;
 use crate::record::Record;
@@ -84,6 +85,10 @@ impl Event {
             record.as_ref().is_some_and(|record| predicate.matches(record.value.attributes()))
         };
         match (matches(&self.current), matches(&self.previous)) {
+            (false, true) if self.current.is_some() && defect::on(Defect::SelectorIgnoresLeaving) => None,
+            (true, false) if self.previous.is_some() && defect::on(Defect::SelectorAddsAsModified) => {
+                Some(EventType::Modified)
+            }
             (true, false) => Some(EventType::Added),
             (true, true) => Some(EventType::Modified),
             (false, true) => Some(EventType::Deleted),
@@ -105,6 +110,11 @@ impl Change {
 
     /// The resourceVersion to show: always that of the event. Clause \[WATCH-DELETED-REVISION\].
     pub fn revision(&self) -> Revision {
+        if defect::on(Defect::DeletionShowsOldRevision)
+            && let Some(record) = self.record()
+        {
+            return record.revision;
+        }
         self.event.revision
     }
 }

@@ -327,6 +327,10 @@ mod attributes;
 pub mod conformance;
 pub mod continue_token;
 mod create;
+#[cfg(feature = "failpoints")]
+pub mod defect;
+#[cfg(not(feature = "failpoints"))]
+mod defect;
 mod delete;
 mod environment;
 mod error;
@@ -334,6 +338,10 @@ mod error;
 pub mod etcd3;
 mod event;
 mod extract;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
+#[cfg(not(feature = "failpoints"))]
+mod failpoint;
 mod interface;
 mod key;
 mod list;

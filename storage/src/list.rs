@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::continue_token::{ContinueToken, TokenRevision};
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::interface::{BoxFuture, Freshness, Interface};
 use crate::key::Scope;
@@ -171,7 +172,11 @@ pub async fn list(store: &dyn Interface, scope: Scope, options: &ListOptions) ->
     let (continue_token, remaining) = match continuation {
         None => (None, None),
         Some(Continuation { start, remaining }) => {
-            let token = ContinueToken { revision: TokenRevision::At(revision.get()), start };
+            let mut revision = TokenRevision::At(revision.get());
+            if defect::on(Defect::TokenWithoutRevision) {
+                revision = TokenRevision::Latest;
+            }
+            let token = ContinueToken { revision, start };
             (Some(token.encode(scope.prefix())?), remaining)
         }
     };

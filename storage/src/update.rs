@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::create::lost_record;
+use crate::defect::{self, Defect};
 use crate::error::Error;
 use crate::interface::{Commit, Expect, Freshness, Interface, Operation, Outcome};
 use crate::key::Key;
@@ -90,7 +91,9 @@ where
     loop {
         let wanted = match next_state(key, &state, create_missing, &preconditions, &mut update).await {
             Ok(wanted) => wanted,
-            Err(error) if state.is_current => return Err(error),
+            Err(error) if state.is_current || defect::on(Defect::UpdateTrustsSuggestedRefusal) => {
+                return Err(error);
+            }
             Err(error) => {
                 // The suggestion may be out of date: only the stored object may refuse. [UPDATE-SUGGESTION]
                 let suggested = state.revision();
@@ -102,7 +105,7 @@ where
             }
         };
         if is_unchanged(&wanted, &state) {
-            if !state.is_current {
+            if !state.is_current && !defect::on(Defect::UpdateTrustsSuggestedNoop) {
                 // Equal to a suggestion says nothing yet about what is stored. [UPDATE-NOOP]
                 let suggested = state.revision();
                 state = read(store, key).await?;
@@ -164,7 +167,11 @@ enum Attempt {
 }
 
 async fn attempt(store: &dyn Interface, key: &Key, state: &State, wanted: Update) -> Result<Attempt, Error> {
-    let expect = state.revision().map_or(Expect::Absent, Expect::Revision);
+    let mut expected = state.revision();
+    if defect::on(Defect::UpdateOverwritesWinner) {
+        expected = read(store, key).await?.revision();
+    }
+    let expect = expected.map_or(Expect::Absent, Expect::Revision);
     let operation = match wanted {
         Update::Put { value, ttl } => Operation::Put { value, ttl },
         Update::Delete => Operation::Delete,

@@ -17,7 +17,9 @@ use super::reads::made_at;
 use super::records::to_etcd;
 use super::resources::Resource;
 use super::status::CallError;
+use crate::defect::{self, Defect};
 use crate::error::{Error, OBJECT_BYTES_MAX};
+use crate::failpoint::{self, Point};
 use crate::interface::{Commit, Committed, Expect, Freshness, Operation, Outcome};
 use crate::record::Record;
 
@@ -35,11 +37,13 @@ impl Shared {
             }
             _ => {}
         }
+        failpoint::passed(Point::EtcdSend)?;
         let answer = if let Operation::Put { ttl: Some(ttl), .. } = &commit.operation {
             self.put_leased(resource, &commit, *ttl).await
         } else {
             self.client.call(Method::Txn, transaction(resource, &commit, 0)).await
         };
+        failpoint::passed(Point::EtcdAnswer)?;
         match answer {
             Ok(answer) => outcome(resource, commit, answer),
             Err(CallError::RequestTooLarge) => {
@@ -80,11 +84,14 @@ fn transaction(resource: &Resource, commit: &Commit, lease: i64) -> TxnRequest {
         Expect::Absent => (0, false),
         Expect::Revision(revision) => (to_etcd(revision), true),
     };
-    let compare = Compare {
+    let mut compare = vec![Compare {
         target: CompareTarget::ModRevision.into(),
         key: key.clone(),
         with: Some(CompareWith::ModRevision(revision)),
-    };
+    }];
+    if has_previous && defect::on(Defect::EtcdUpdatesUnconditionally) {
+        compare.clear();
+    }
     let read = Request::Range(RangeRequest { key: key.clone(), ..RangeRequest::default() });
     let write = match &commit.operation {
         Operation::Put { value, .. } => {
@@ -93,7 +100,7 @@ fn transaction(resource: &Resource, commit: &Commit, lease: i64) -> TxnRequest {
         Operation::Delete => Request::DeleteRange(DeleteRangeRequest { key, prev_kv: true }),
     };
     let operation = |request| RequestOp { request: Some(request) };
-    TxnRequest { compare: vec![compare], success: vec![operation(write)], failure: vec![operation(read)] }
+    TxnRequest { compare, success: vec![operation(write)], failure: vec![operation(read)] }
 }
 
 /// What a transaction has done.

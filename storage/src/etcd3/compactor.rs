@@ -19,6 +19,7 @@ use super::records::to_etcd;
 use super::status::CallError;
 use crate::environment::Environment;
 use crate::error::{CompactedDuring, Error};
+use crate::failpoint::{self, Point};
 use crate::revision::Revision;
 
 /// The key that the processes agree by.
@@ -88,10 +89,12 @@ impl Shared {
         let operation = |request| vec![RequestOp { request: Some(request) }];
         let request =
             TxnRequest { compare: vec![compare], success: operation(put), failure: operation(read) };
+        failpoint::reached(Point::EtcdClock);
         let answer: TxnResponse = self.client.call(Method::Txn, request).await?;
         let then = made_at(answer.header);
         if answer.succeeded {
             if !clock.then.is_zero() {
+                failpoint::reached(Point::EtcdCompact);
                 self.compact_to(clock.then).await?;
             }
             return Ok(Clock { time: clock.time + 1, then });

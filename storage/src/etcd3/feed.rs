@@ -23,7 +23,9 @@ use super::proto::{Event, WatchAsk, WatchCreateRequest, WatchProgressRequest, Wa
 use super::reads::made_at;
 use super::records::{from_etcd, to_etcd};
 use super::status::CallError;
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
+use crate::failpoint::{self, Point};
 use crate::interface::BoxFuture;
 use crate::revision::Revision;
 
@@ -104,6 +106,11 @@ impl Feed {
 
     /// The next events; none where only the position has moved.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<Event>, Error>> {
+        if matches!(self.link, Link::Open(_))
+            && let Err(cut) = failpoint::passed(Point::EtcdWatch)
+        {
+            self.resume(cut)?;
+        }
         loop {
             let failed = match &mut self.link {
                 Link::Opening(opening) => match ready!(opening.as_mut().poll(context)) {
@@ -148,6 +155,9 @@ impl Feed {
         let pause = (pause / 2).mul_f64(1.0 + f64::from(chance) / f64::from(u32::MAX));
         self.tries += 1;
         self.repeated = self.returned;
+        if defect::on(Defect::EtcdResumesLate) {
+            self.position = self.position.next();
+        }
         let (shared, range, after) = (Arc::clone(&self.shared), self.range.clone(), self.position);
         self.link = Link::Opening(Box::pin(async move {
             shared.environment.sleep(pause).await;
@@ -171,6 +181,9 @@ impl Feed {
                 self.position = last.previous();
             } else {
                 (self.position, self.returned) = (last, 0);
+            }
+            if response.fragment && defect::on(Defect::EtcdTakesFirstFragment) {
+                (self.position, self.returned) = (made_at, 0);
             }
         } else if !response.fragment && self.returned > 0 && !is_progress {
             // The last part of a revision whose events were all returned before the connection was cut.

@@ -15,6 +15,8 @@ use super::Shared;
 use super::client::Method;
 use super::proto::{LeaseGrantRequest, LeaseGrantResponse};
 use super::status::CallError;
+use crate::defect::{self, Defect};
+use crate::failpoint::{self, Point};
 
 /// The longest window.
 const WINDOW_MAX: Duration = Duration::from_mins(1);
@@ -69,6 +71,9 @@ impl Plan {
 
     /// For how many seconds to grant.
     fn seconds(self) -> i64 {
+        if defect::on(Defect::EtcdLeaseRoundedDown) {
+            return i64::try_from(self.ttl.as_secs()).unwrap_or(i64::MAX);
+        }
         let wanted = self.ttl.saturating_add(self.margin + self.window);
         let whole = wanted.as_secs().saturating_add(u64::from(wanted.subsec_nanos() > 0));
         i64::try_from(whole.min(GRANT_MAX)).unwrap_or(i64::MAX)
@@ -84,6 +89,9 @@ impl Plan {
 
     /// How long the transaction may take that attaches a key at uptime `now`.
     fn within(self, lease: &Lease, now: Duration, request_timeout: Duration) -> Duration {
+        if defect::on(Defect::EtcdLeaseRoundedDown) {
+            return request_timeout;
+        }
         lease.until.saturating_sub(now.saturating_add(self.ttl)).min(request_timeout)
     }
 }
@@ -121,6 +129,7 @@ impl Leases {
 }
 
 async fn grant(shared: &Shared, plan: Plan) -> Result<Lease, CallError> {
+    failpoint::passed(Point::EtcdLease).map_err(CallError::Failed)?;
     let request = LeaseGrantRequest { ttl: plan.seconds() };
     // etcd counts from a later moment than this one.
     let asked = shared.environment.uptime();

@@ -14,6 +14,7 @@ use super::reads::made_at;
 use super::records::to_etcd;
 use super::resources::Resource;
 use super::status::CallError;
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::interface::BoxFuture;
 use crate::key::Scope;
@@ -99,11 +100,15 @@ impl Scan {
     }
 
     fn request(&self, keys: u64) -> RangeRequest {
+        let mut revision = to_etcd(self.revision);
+        if defect::on(Defect::EtcdPagesNotPinned) {
+            revision = 0;
+        }
         RangeRequest {
             key: self.range.start.clone(),
             range_end: self.range.end.clone(),
             limit: i64::try_from(keys).unwrap_or(i64::MAX),
-            revision: to_etcd(self.revision),
+            revision,
             ..RangeRequest::default()
         }
     }

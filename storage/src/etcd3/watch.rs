@@ -12,6 +12,7 @@ use super::feed::{Feed, revision_of};
 use super::list::PageCursor;
 use super::proto::{self, EventKind};
 use super::resources::Resource;
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::event::{Bookmark, Change, Event, EventType, WatchEvent};
 use crate::interface::BoxFuture;
@@ -182,6 +183,9 @@ impl EtcdWatch {
         let asked = self.resource.progress.wait(self.watcher, context.waker());
         if answered >= asked.times {
             return Poll::Pending;
+        }
+        if defect::on(Defect::EtcdProgressIsTheHead) {
+            self.position = self.position.max(asked.at);
         }
         if self.position >= asked.at {
             self.answered = Some(asked.times);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::picture::OpenPicture;
 use super::scan::Scan;
+use crate::defect::{self, Defect};
 use crate::error::Error;
 use crate::interface::BoxFuture;
 use crate::list::{BATCH_RECORDS_MAX, Continuation, Cursor};
@@ -85,9 +86,21 @@ pub(super) async fn continuation(
             tokio::task::yield_now().await;
         }
     }
-    let start = format!("{}\0", last?);
-    let remaining = count(scan, !predicate.is_empty()).await;
-    let remaining = (remaining > 0).then_some(remaining)?;
+    let mut start = format!("{}\0", last?);
+    if defect::on(Defect::MemoryPageRepeatsLast) {
+        start.pop();
+    }
+    let remaining = count(scan.clone(), !predicate.is_empty()).await;
+    let mut remaining = (remaining > 0).then_some(remaining)?;
+    if defect::on(Defect::MemoryPageSkipsOne) {
+        scan.step(|record| {
+            start = format!("{}\0", record.key);
+            false
+        });
+    }
+    if defect::on(Defect::MemoryRemainingOneTooFew) {
+        remaining -= 1;
+    }
     Some(Continuation { start, remaining: predicate.is_empty().then_some(remaining) })
 }
 

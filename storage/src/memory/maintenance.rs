@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Aftermath, Shared, picture};
 use crate::environment::Environment;
+use crate::failpoint::{self, Point};
 
 /// How often the task looks. The slack of a time-to-live: keys go at most this long after their deadline,
 /// plus the time that their batch takes.
@@ -30,6 +31,7 @@ pub(super) async fn run(shared: Weak<Shared>, environment: Environment) {
 async fn expire(shared: &Shared) {
     let mut more = true;
     while more {
+        failpoint::reached(Point::MemoryExpire);
         let now = shared.environment.uptime();
         let mut aftermath = Aftermath::default();
         more = shared.state.lock().expire(now, BATCH_MAX, &mut aftermath);

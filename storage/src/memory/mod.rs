@@ -25,8 +25,10 @@ use self::picture::{OpenPicture, OpenPictures};
 use self::scan::Scan;
 use self::state::{Aftermath, Picture, ResourceId, State};
 use self::watch::{Initial, LogWatch};
+use crate::defect::{self, Defect};
 use crate::environment::Environment;
 use crate::error::{CompactedDuring, Error, OBJECT_BYTES_MAX};
+use crate::failpoint::{self, Point};
 use crate::interface::{Backend, BoxFuture, Commit, Found, Freshness, Interface, Operation, Outcome, Stats};
 use crate::key::{Key, ResourcePrefix};
 use crate::list::{ListRequest, Listing, ReadAt};
@@ -108,6 +110,7 @@ impl MemoryResource {
         {
             return Err(Error::ObjectTooLarge { key: commit.key, bytes: value.bytes().len() });
         }
+        failpoint::reached(Point::MemoryCommit);
         let now = self.shared.environment.uptime();
         let (outcome, aftermath) = {
             let mut state = self.shared.state.lock();
@@ -117,7 +120,9 @@ impl MemoryResource {
             state.trim_to_bytes(bytes_max, maintenance::BATCH_MAX, &mut aftermath);
             (outcome, aftermath)
         };
+        failpoint::reached(Point::MemoryPublished);
         aftermath.settle();
+        failpoint::reached(Point::MemoryAcknowledge);
         Ok(outcome)
     }
 
@@ -132,7 +137,7 @@ impl MemoryResource {
             }
             ReadAt::Exact(revision) => {
                 state.check_reached(revision)?;
-                if revision < state.compacted {
+                if revision < state.compacted && !defect::on(Defect::MemoryReadsBelowCompacted) {
                     let (oldest, during) = (state.compacted, CompactedDuring::List);
                     return Err(Error::Compacted { requested: revision, oldest, during });
                 }
@@ -145,7 +150,11 @@ impl MemoryResource {
     async fn open_list(&self, request: ListRequest) -> Result<Listing, Error> {
         let ListRequest { scope, at, start, limit, predicate } = request;
         let (picture, revision) = self.picture(at)?;
-        let scan = Scan::new(picture, scope, revision, start.as_deref());
+        let mut read_at = revision;
+        if defect::on(Defect::MemoryPageReadsLatest) {
+            read_at = Revision::new(u64::MAX);
+        }
+        let scan = Scan::new(picture, scope, read_at, start.as_deref());
         let continuation = match limit {
             Some(limit) => list::continuation(scan.clone(), &predicate, limit).await,
             None => None,
@@ -157,7 +166,7 @@ impl MemoryResource {
 
     fn open_watch(&self, request: WatchRequest) -> Result<Watcher, Error> {
         let WatchRequest { scope, start, predicate, progress } = request;
-        let (position, initial) = match start {
+        let (mut position, initial) = match start {
             WatchStart::After(revision) => (self.check_kept(revision)?, None),
             WatchStart::Now => (self.shared.state.lock().revision, None),
             WatchStart::Initial { freshness, bookmark } => {
@@ -167,6 +176,10 @@ impl MemoryResource {
                 (revision, Some(Initial { picture, batch: [].into(), bookmark }))
             }
         };
+        if defect::on(Defect::MemoryWatchRepeatsItsStart) {
+            position = position.previous();
+        }
+        failpoint::reached(Point::MemoryPicture);
         let progress_requests = self.shared.state.lock().keyspace(self.id).progress_requests;
         Ok(Watcher::new(LogWatch {
             shared: Arc::clone(&self.shared),
@@ -239,6 +252,7 @@ impl Interface for MemoryResource {
     fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             self.shared.state.lock().compact(revision)?;
+            failpoint::reached(Point::MemoryCompacted);
             maintenance::trim(&self.shared).await;
             Ok(())
         })

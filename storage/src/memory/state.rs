@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use imbl::OrdMap;
 
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
 use crate::interface::{Commit, Committed, Expect, Operation, Outcome, Stats};
@@ -159,10 +160,18 @@ impl State {
         let Commit { key, expect, operation } = commit;
         let previous = self.keyspace(id).latest(&key).cloned();
         let stored = previous.as_ref().and_then(|version| version.record.clone());
-        if !holds(expect, stored.as_ref()) || (stored.is_none() && matches!(operation, Operation::Delete)) {
+        let mut holds = holds(expect, stored.as_ref());
+        if defect::on(Defect::MemoryEqualBytesNeverConflict)
+            && let (Operation::Put { value, .. }, Some(record)) = (&operation, &stored)
+        {
+            holds |= *value == record.value;
+        }
+        if !holds || (stored.is_none() && matches!(operation, Operation::Delete)) {
             return (Outcome::Conflict { current: stored }, Aftermath::default());
         }
-        if let Some(deadline) = previous.and_then(|version| version.deadline) {
+        if let Some(deadline) = previous.and_then(|version| version.deadline)
+            && !defect::on(Defect::MemoryRewriteKeepsDeadline)
+        {
             self.deadlines.remove(&(deadline, key.clone()));
         }
         // The next revision, at once visible to readers and watchers. [COMMIT-ORDERED] [COMMIT-VISIBLE]
@@ -220,9 +229,13 @@ impl State {
 
     /// Gives up at most `events_max` events of compacted history. Whether more is to be given up.
     pub(super) fn trim(&mut self, events_max: usize, aftermath: &mut Aftermath) -> bool {
+        let mut target = self.compacted;
+        if defect::on(Defect::MemoryCompactsOneTooMany) {
+            target = target.next();
+        }
         for _ in 0..events_max {
             match self.oldest_event() {
-                Some((event, _)) if event.revision <= self.compacted => self.drop_oldest(aftermath),
+                Some((event, _)) if event.revision <= target => self.drop_oldest(aftermath),
                 _ => return false,
             }
         }
@@ -243,7 +256,9 @@ impl State {
             }
             let Some((event, _)) = self.oldest_event() else { return false };
             if event.revision > self.compacted {
-                self.compacted = event.revision;
+                if !defect::on(Defect::MemoryTrimsUnmarked) {
+                    self.compacted = event.revision;
+                }
                 self.early_compactions += 1;
             }
             self.drop_oldest(aftermath);
@@ -274,6 +289,10 @@ impl State {
             let Some(revision) = self.keyspace(id).latest(&key).map(|version| version.revision) else {
                 continue;
             };
+            if defect::on(Defect::MemoryExpiresSilently) {
+                self.keyspace_mut(id).objects.remove(&key);
+                continue;
+            }
             // A deletion like any other: conditional, with its own revision and event. [TTL-EVENT]
             let commit = Commit { key, expect: Expect::Revision(revision), operation: Operation::Delete };
             let (_, after) = self.commit(id, commit, now);
@@ -327,7 +346,7 @@ impl Keyspace {
     #[must_use]
     pub(super) fn wake_later(&mut self, watcher: u64, waker: &Waker) -> Option<Waker> {
         match self.wakers.get(&watcher) {
-            Some(known) if known.will_wake(waker) => None,
+            Some(known) if known.will_wake(waker) || defect::on(Defect::MemoryWakesFirstReader) => None,
             _ => self.wakers.insert(watcher, waker.clone()),
         }
     }

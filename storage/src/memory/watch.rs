@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use super::Shared;
 use super::picture::OpenPicture;
 use super::state::ResourceId;
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::event::{Bookmark, Change, Event, EventType, WatchEvent};
 use crate::key::Scope;
@@ -92,7 +93,9 @@ impl WatchSource for LogWatch {
         if self.initial.is_some() {
             return Revision::ZERO;
         }
-        if let Some(Taken(_, next)) = self.taken.front() {
+        if let Some(Taken(_, next)) = self.taken.front()
+            && !defect::on(Defect::MemoryProgressIsTheHead)
+        {
             return next.revision.previous();
         }
         let state = self.shared.state.lock();
@@ -127,6 +130,9 @@ impl LogWatch {
         let bookmark = Bookmark { revision: self.position, initial_events_end: true };
         let bookmark = initial.bookmark.then_some(Ok(WatchEvent::Bookmark(bookmark)));
         self.initial = None;
+        if defect::on(Defect::MemoryWatchRegistersLate) {
+            self.position = self.shared.state.lock().revision;
+        }
         Poll::Ready(bookmark)
     }
 
@@ -135,7 +141,7 @@ impl LogWatch {
         let mut state = self.shared.state.lock();
         let (revision, compacted) = (state.revision, state.compacted);
         let keyspace = state.keyspace_mut(self.id);
-        if keyspace.dropped > self.position {
+        if keyspace.dropped > self.position && !defect::on(Defect::MemoryWatchSkipsLostHistory) {
             // Events that this watch has not seen are gone. [WATCH-RELIABLE]
             let during = CompactedDuring::Watch;
             return Err(Error::Compacted { requested: self.position, oldest: compacted, during });

@@ -36,8 +36,10 @@ use super::lock::DirectoryLock;
 use super::recent::Recent;
 use super::reopen::Retry;
 use super::view::{Miss, Stored, View, engine_error};
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
+use crate::failpoint::{self, Point};
 use crate::interface::{Commit, Committed, Expect, Operation, Outcome};
 use crate::key::{Key, ResourcePrefix};
 use crate::record::Record;
@@ -56,8 +58,8 @@ const TRIM_EVENTS_MAX: usize = 2 * GROUP_COMMITS_MAX;
 /// from the engine before each write.
 const RECENT_BYTES_MAX: usize = 4 << 20;
 /// How many revisions are reserved at a time. Reserving is a few bytes in a batch that is written anyway;
-/// after a crash the rest of the block is never issued.
-pub(super) const BLOCK_REVISIONS: u64 = 1 << 20;
+/// after a crash the rest of the block is never issued. Tests of that should not have to fill so large a block.
+pub(super) const BLOCK_REVISIONS: u64 = if cfg!(feature = "failpoints") { 1 << 11 } else { 1 << 20 };
 
 /// What the thread is asked for.
 pub(super) enum Request {
@@ -103,6 +105,8 @@ struct Group<'a> {
     written: HashMap<Key, Option<Stored>>,
     counters: HashMap<ResourceId, Counters>,
     events: Vec<(ResourceId, Arc<Event>)>,
+    /// Who waits, and what is decided if the group is written.
+    replies: Vec<(Reply, Result<Outcome, Error>)>,
     /// Of the values that the group holds in memory: what it writes, and what that replaces.
     bytes: usize,
     db: &'a DB,
@@ -226,20 +230,18 @@ impl Writer {
                 return;
             }
         };
-        let mut replies = Vec::with_capacity(commits.len());
         while group.bytes < GROUP_BYTES_MAX
             && let Some((reader, commit, reply)) = commits.next()
         {
-            replies.push((reply, self.decide(&mut group, &reader, commit)));
+            let decided = self.decide(&mut group, &reader, commit);
+            group.replies.push((reply, decided));
         }
         let written = self.write(&mut group);
         if let Err(error) = &written {
             self.refuse(error);
         }
-        for (reply, decided) in replies {
-            // Whoever has dropped its future has accepted not to know.
-            let _ = reply.send(written.clone().and(decided));
-        }
+        failpoint::reached(Point::RocksAcknowledge);
+        group.answer(&written);
     }
 
     pub(super) fn check_accepting(&self) -> Result<(), Error> {
@@ -318,17 +320,27 @@ impl Writer {
         let block_ends = self.issued.get() + BLOCK_REVISIONS / 2;
         if block_ends > self.reserved.get() {
             self.reserved = Revision::new(self.issued.get() + BLOCK_REVISIONS);
-            group.batch.put_cf(meta, META_RESERVED, codec::numbers(&[self.reserved.get()]));
+            failpoint::reached(Point::RocksReserve);
+            if !defect::on(Defect::RocksBlockNotReserved) {
+                group.batch.put_cf(meta, META_RESERVED, codec::numbers(&[self.reserved.get()]));
+            }
         }
         for (key, number) in &self.new_resources {
             group.batch.put_cf(meta, key, number);
         }
         let batch = std::mem::take(&mut group.batch);
         let (bytes, begin) = (batch.size_in_bytes(), self.shared.environment.uptime());
-        group.db.write_opt(batch, &synced()).map_err(engine_error)?;
+        if defect::on(Defect::RocksPublishesBeforeWrite) {
+            self.publish(group, compacted);
+        }
+        write_synced(group.db, batch)?;
         self.shared.telemetry.group(events, bytes, self.shared.environment.uptime().saturating_sub(begin));
         self.new_resources.clear();
         self.remember(&mut group.written);
+        if defect::on(Defect::RocksAcknowledgesBeforePublish) {
+            group.answer(&Ok(()));
+        }
+        failpoint::reached(Point::RocksDurable);
         self.publish(group, compacted);
         if compacted.is_some() {
             // The bound holds when the commit is acknowledged.
@@ -345,6 +357,7 @@ impl Writer {
                     let bytes = stored.record.value.bytes().len();
                     self.recent.insert(key, stored, bytes);
                 }
+                None if defect::on(Defect::RocksRemembersDeleted) => {}
                 None => self.recent.remove(&key),
             }
         }
@@ -368,6 +381,7 @@ impl Writer {
             }
             state.revision = self.issued;
         }
+        failpoint::reached(Point::RocksPublished);
         self.shared.published.send_replace(self.issued);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -420,17 +434,22 @@ impl Writer {
         let db = self.db()?;
         let mut batch = WriteBatch::default();
         batch.put_cf(family(&db, META)?, META_CLOSED, codec::numbers(&[self.issued.get()]));
-        db.write_opt(batch, &synced()).map_err(engine_error)?;
+        write_synced(&db, batch)?;
         let families = FAMILIES.into_iter().map(|name| family(&db, name)).collect::<Result<Vec<_>, _>>()?;
         db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(engine_error)
     }
 }
 
 /// How everything is written: durable before the next write begins, which `log_check` relies on.
-pub(super) fn synced() -> WriteOptions {
+pub(super) fn write_synced(db: &DB, batch: WriteBatch) -> Result<(), Error> {
+    failpoint::passed(Point::RocksWrite)?;
+    if defect::on(Defect::RocksSkipsSync) {
+        return db.write(batch).map_err(engine_error);
+    }
     let mut options = WriteOptions::default();
     options.set_sync(true);
-    options
+    db.write_opt(batch, &options).map_err(engine_error)?;
+    failpoint::passed(Point::RocksSync)
 }
 
 impl<'a> Group<'a> {
@@ -441,6 +460,7 @@ impl<'a> Group<'a> {
             written: HashMap::new(),
             counters: HashMap::new(),
             events: Vec::new(),
+            replies: Vec::new(),
             bytes: 0,
             db,
             shared,
@@ -450,6 +470,14 @@ impl<'a> Group<'a> {
             deadlines: family(db, DEADLINES)?,
             meta: family(db, META)?,
         })
+    }
+
+    /// Tells everybody in the group how it ended.
+    fn answer(&mut self, written: &Result<(), Error>) {
+        for (reply, decided) in self.replies.drain(..) {
+            // Whoever has dropped its future has accepted not to know.
+            let _ = reply.send(written.clone().and(decided));
+        }
     }
 
     /// Adds a write; what it has stored.
@@ -465,7 +493,10 @@ impl<'a> Group<'a> {
         let stored = match operation {
             Operation::Delete => None,
             Operation::Put { value, ttl } => {
-                let deadline_millis = ttl.map_or(0, |ttl| millis_after(self.now, ttl));
+                let mut deadline_millis = ttl.map_or(0, |ttl| millis_after(self.now, ttl));
+                if ttl.is_none() && defect::on(Defect::RocksRewriteKeepsDeadline) {
+                    deadline_millis = before.map_or(0, |before| before.deadline_millis);
+                }
                 Some(Stored {
                     record: Arc::new(Record { key: key.clone(), value, revision }),
                     deadline_millis,

@@ -14,14 +14,16 @@ use std::time::Duration;
 use ::rocksdb::{ColumnFamily, DB, WriteBatch};
 
 use super::codec::{self, Counters};
-use super::commit::{Writer, synced};
+use super::commit::{Writer, write_synced};
 use super::history::read_entry;
 use super::keyspace::{
     HISTORY, META, META_COMPACTED, META_GAP, META_MARK, ResourceId, VERSIONS, family, meta_at,
 };
-use super::view::{View, engine_error};
+use super::view::View;
+use crate::defect::{self, Defect};
 use crate::error::Error;
 use crate::event::Event;
+use crate::failpoint::{self, Point};
 use crate::revision::Revision;
 
 /// What an event costs in history beside the value it keeps, in bytes. An estimate, so that a flood of
@@ -226,7 +228,7 @@ impl Writer {
         let target = self.marks.outlived(&mut batch, meta, now, self.shared.options.history_retention);
         let target = target.filter(|target| *target > self.shared.state.lock().compacted);
         if !batch.is_empty() {
-            db.write_opt(batch, &synced()).map_err(engine_error)?;
+            write_synced(&db, batch)?;
         }
         target.map_or(Ok(()), |target| self.mark_compacted(target))
     }
@@ -242,13 +244,16 @@ impl Writer {
         for (_, until) in gaps.iter().filter(|(_, until)| *until <= revision) {
             batch.delete_cf(meta, meta_at(META_GAP, *until));
         }
-        if let Err(error) = db.write_opt(batch, &synced()).map_err(engine_error) {
+        if let Err(error) = write_synced(&db, batch) {
             self.refuse(&error);
             return Err(error);
         }
-        let mut state = self.shared.state.lock();
-        state.compacted = state.compacted.max(revision);
-        state.gaps.retain(|(_, until)| *until > revision);
+        {
+            let mut state = self.shared.state.lock();
+            state.compacted = state.compacted.max(revision);
+            state.gaps.retain(|(_, until)| *until > revision);
+        }
+        failpoint::reached(Point::RocksCompacted);
         Ok(())
     }
 
@@ -273,7 +278,10 @@ impl Writer {
         }
         if self.trim.left.is_empty() {
             let state = self.shared.state.lock();
-            let target = state.trim_target();
+            let mut target = state.trim_target();
+            if defect::on(Defect::RocksCompactsOneTooMany) {
+                target = target.next();
+            }
             if target <= self.trim.done {
                 return Ok(false);
             }
@@ -297,7 +305,8 @@ impl Writer {
             left -= count;
         }
         if !batch.is_empty() {
-            db.write_opt(batch, &synced()).map_err(engine_error)?;
+            failpoint::reached(Point::RocksTrim);
+            write_synced(&db, batch)?;
         }
         let mut state = self.shared.state.lock();
         for (id, counters) in trimmed {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::codec::Entry;
 use super::recent::Recent;
 use super::view::{Miss, Versions, View};
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
 use crate::key::{Key, Scope};
@@ -75,6 +76,9 @@ pub(super) fn replay(
         let full = read == READ_EVENTS_MAX || bytes >= READ_BYTES_MAX;
         if full {
             position = revision;
+            if defect::on(Defect::RocksReplaySkipsAtBoundary) {
+                position = revision.next();
+            }
         }
         Ok(!full)
     })?;

@@ -17,10 +17,10 @@ use ::rocksdb::{
 };
 
 use super::codec::{self, Counters, Reader};
-use super::commit::{BLOCK_REVISIONS, synced};
+use super::commit::{BLOCK_REVISIONS, write_synced};
 use super::compact::Marks;
 use super::keyspace::{
-    FAMILIES, FORMAT, LATEST, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK,
+    DEADLINES, FAMILIES, FORMAT, LATEST, META, META_CLOSED, META_COMPACTED, META_FORMAT, META_GAP, META_MARK,
     META_RESERVED, META_RESOURCE, META_REVISION, ResourceId, family, meta_at, revision_of,
 };
 use super::lock::DirectoryLock;
@@ -29,8 +29,10 @@ use super::options::{Compression, RocksOptions};
 use super::reopen::ROOM_FILE;
 use super::state::State;
 use super::view::{View, advised, engine_error};
+use crate::defect::{self, Defect};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::failpoint::{self, Point};
 use crate::key::ResourcePrefix;
 use crate::revision::Revision;
 
@@ -478,13 +480,17 @@ fn recover(
     };
     batch.put_cf(meta, META_RESERVED, codec::numbers(&[reserved.get()]));
     batch.delete_cf(meta, META_CLOSED);
-    db.write_opt(batch, &synced()).map_err(engine_error)?;
+    if defect::on(Defect::RocksForgetsDeadlines) {
+        batch.delete_range_cf(family(&db, DEADLINES)?, &[][..], &[0xff][..]);
+    }
+    failpoint::reached(Point::RocksRecover);
+    write_synced(&db, batch)?;
 
     let mut marks = Marks::new(options.history_bytes_max, found.marks);
     let mut batch = WriteBatch::default();
     marks.add_unmarked(&mut batch, meta, revision, environment.unix_time(), found.counters.iter());
     if !batch.is_empty() {
-        db.write_opt(batch, &synced()).map_err(engine_error)?;
+        write_synced(&db, batch)?;
     }
     let mut state = State::new(revision, found.compacted, found.gaps);
     for (prefix, counters) in found.resources.into_iter().zip(found.counters) {

@@ -14,12 +14,13 @@ use std::time::Duration;
 use ::rocksdb::{DB, WriteBatch};
 
 use super::codec;
-use super::commit::{Writer, synced};
+use super::commit::{Writer, write_synced};
 use super::compact::{Marks, Trim};
 use super::keyspace::{META, META_RESOURCE, family};
 use super::open;
-use super::view::engine_error;
+use crate::defect::{self, Defect};
 use crate::error::Error;
+use crate::failpoint::{self, Point};
 
 /// How long the writer waits before it tries again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -51,6 +52,7 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
+        failpoint::passed(Point::RocksReopen)?;
         let options = &self.shared.options;
         let engine = &self.shared.engine;
         if let Some(db) = engine.try_get().ok().flatten() {
@@ -86,7 +88,11 @@ impl Writer {
         let found = recovered?;
         let (revision, wakers) = {
             let mut state = self.shared.state.lock();
-            state.reopened(found.revision, found.compacted, &found.counters);
+            let mut newest = found.revision;
+            if defect::on(Defect::RocksReopensWithoutNewest) {
+                newest = state.revision;
+            }
+            state.reopened(newest, found.compacted, &found.counters);
             (state.revision, state.take_wakers())
         };
         self.shared.published.send_replace(revision);
@@ -110,7 +116,7 @@ impl Writer {
         self.trim = Trim::default();
         self.reserved = found.reserved.unwrap_or_default();
         self.issued = self.issued.max(found.revision);
-        db.write_opt(batch, &synced()).map_err(engine_error)?;
+        write_synced(db, batch)?;
         Ok(found)
     }
 }

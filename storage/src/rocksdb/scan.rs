@@ -10,6 +10,7 @@ use super::codec::Latest;
 use super::history;
 use super::keyspace::ResourceId;
 use super::view::{Miss, View};
+use crate::defect::{self, Defect};
 use crate::error::Error;
 use crate::key::{Key, Scope};
 use crate::predicate::Predicate;
@@ -124,7 +125,10 @@ impl Scan {
     ) -> Result<Option<Self>, Error> {
         let id = view.reader.id;
         let in_range = |suffix: &str| suffix >= self.next.as_str() && id.latest(suffix) < self.upper;
-        let undone = history::undone(view, self.revision, in_range)?;
+        let mut undone = history::undone(view, self.revision, in_range)?;
+        if defect::on(Defect::RocksPageReadsLatest) {
+            undone.clear();
+        }
         let mut walk = Walk { undone: undone.into_iter().peekable(), looked_at: 0, next: None };
         view.walk_latest(&id.latest(&self.next), &self.upper, |suffix, bytes| {
             if !walk.undo_before(suffix, &mut visit)? {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::codec::{Counters, Reader};
 use super::keyspace::ResourceId;
+use crate::defect::{self, Defect};
 use crate::error::{CompactedDuring, Error};
 use crate::event::Event;
 use crate::key::{KeyError, ResourcePrefix};
@@ -224,7 +225,7 @@ impl State {
 
     /// Up to where history may be given up.
     pub(super) fn trim_target(&self) -> Revision {
-        let pinned = self.pins.values().min();
+        let pinned = self.pins.values().min().filter(|_| !defect::on(Defect::RocksIgnoresPins));
         pinned.map_or(self.compacted, |pinned| self.compacted.min(*pinned))
     }
 }

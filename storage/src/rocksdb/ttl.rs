@@ -18,6 +18,7 @@ use super::view::engine_error;
 use super::{Shared, blocking};
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::failpoint::{self, Point};
 use crate::interface::{Commit, Expect, Operation, Outcome};
 use crate::revision::Revision;
 
@@ -73,6 +74,7 @@ async fn expire(shared: &Arc<Shared>) -> Result<bool, Error> {
     let now = u64::try_from(shared.environment.unix_time().as_millis()).unwrap_or(u64::MAX);
     let opened = shared.state.lock().opened();
     let due = blocking(shared, move |db| due(db, now, &opened)).await?;
+    failpoint::reached(Point::RocksExpire);
     let is_full = due.len() == BATCH_MAX;
     let deletions = due.into_iter().map(|Due { reader, revision, suffix }| {
         let commit = Commit {
