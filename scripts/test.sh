@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib/common.sh
 
 ALL_SUITES='fmt scripts generated clippy unit etcd unit-etcd3 rocksdb clippy-all-features features doc unit-rocksdb proof
-    kubectl end-to-end end-to-end-rocksdb end-to-end-etcd3'
+    defects kubectl end-to-end end-to-end-rocksdb end-to-end-etcd3'
 SUITES=${SUITES:-$ALL_SUITES}
 # Longest run of one suite: a build from nothing on two cores takes a third of it.
 SUITE_TIMEOUT_SECONDS=2400
@@ -72,6 +72,17 @@ suite_unit-rocksdb() { run_tests -p watchkeep-storage -p watchkeep-server --no-d
 
 # Random programs and histories, on every backend.
 suite_proof() { run_tests -p watchkeep-proof --features rocksdb,etcd3; }
+
+# Failures at every point of the backends, and seeded defects, each of which has to be found. What is shipped has
+# neither.
+suite_defects() {
+    local shipped
+    shipped=$(cargo tree "${locked[@]}" -p watchkeep-server --features rocksdb,etcd3,jemalloc -e normal) || return
+    if grep -w ' fail' <<<"$shipped"; then return 1; fi
+    # In milliseconds: that something is found matters, not how small it becomes.
+    PROPTEST_MAX_SHRINK_TIME=5000 \
+        run_tests -p watchkeep-proof --features rocksdb,etcd3,failpoints --test faults --test defects
+}
 
 suite_etcd() { scripts/setup-etcd.sh; }
 
