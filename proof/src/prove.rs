@@ -1,5 +1,6 @@
 //! Draws programs from a seed and carries them out, until one fails or there were enough. What fails is shrunk.
 
+use std::cell::RefCell;
 use std::env;
 use std::fmt::Write as _;
 
@@ -13,6 +14,8 @@ use crate::model;
 use crate::step::{Step, programs};
 use crate::worlds::World;
 
+/// How long what failed is tried with less, in milliseconds.
+const SHRINK_MILLIS_MAX: u32 = 20_000;
 /// How many programs of a soak are drawn from one seed.
 const SOAK_ROUND: u32 = 20;
 
@@ -95,11 +98,14 @@ pub fn soak<W: World>(budget: Budget) {
 /// # Errors
 /// [`Failure`]: the first program that breaks a promise, shrunk.
 pub fn prove<W: World>(seed: u64, budget: Budget) -> Result<(), Box<Failure>> {
+    let defaults = Config::default();
     let config = Config {
         cases: budget.programs,
         max_shrink_iters: budget.shrinks_max,
+        // `PROPTEST_MAX_SHRINK_TIME` makes it shorter or longer.
+        max_shrink_time: Some(defaults.max_shrink_time).filter(|time| *time > 0).unwrap_or(SHRINK_MILLIS_MAX),
         failure_persistence: None,
-        ..Config::default()
+        ..defaults
     };
     let mut bytes = [0; 32];
     for (byte, of_seed) in bytes.iter_mut().zip(seed.to_le_bytes()) {
@@ -107,13 +113,20 @@ pub fn prove<W: World>(seed: u64, budget: Budget) -> Result<(), Box<Failure>> {
     }
     let chance = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, chance);
+    // On a real clock what failed may pass when it is tried again: what it said then is kept.
+    let last = RefCell::new(None);
     let outcome = runner.run(&programs(budget.steps_max), |program| {
-        carry_out::<W>(&program, seed).map(drop).map_err(|broken| TestCaseError::fail(broken.to_string()))
+        carry_out::<W>(&program, seed).map(drop).map_err(|broken| {
+            let said = TestCaseError::fail(broken.to_string());
+            last.replace(Some(broken));
+            said
+        })
     });
     match outcome {
         Ok(()) => Ok(()),
         Err(TestError::Fail(_, program)) => {
-            let broken = carry_out::<W>(&program, seed).err().unwrap_or_else(|| {
+            let again = carry_out::<W>(&program, seed).err();
+            let broken = again.or_else(|| last.take()).unwrap_or_else(|| {
                 Broken::new("REPLAY", "it failed when it was found, and not when it was tried again")
             });
             Err(Box::new(Failure { seed, broken, program }))

@@ -139,7 +139,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (place(), changing(), manner(), any::<bool>(), prop::bool::weighted(0.3)).prop_map(
             |(place, change, how, create_missing, raced)| Step::Update { place, change, how, create_missing, raced }
         ),
-        6 => (place(), manner(), prop::bool::weighted(0.3))
+        8 => (place(), manner(), prop::bool::weighted(0.3))
             .prop_map(|(place, how, raced)| Step::Delete { place, how, raced }),
         6 => (place(), at()).prop_map(|(place, at)| Step::Get { place, at }),
         10 => (view(), at(), limit(), slot.clone())
@@ -203,11 +203,12 @@ fn changing() -> impl Strategy<Value = Changing> {
 }
 
 fn suggestion() -> impl Strategy<Value = Suggestion> + Clone {
-    prop_oneof![3 => Just(Suggestion::None), 2 => Just(Suggestion::Current), 2 => Just(Suggestion::Outdated)]
+    prop_oneof![2 => Just(Suggestion::None), 2 => Just(Suggestion::Current), 3 => Just(Suggestion::Outdated)]
 }
 
 fn manner() -> impl Strategy<Value = Manner> {
-    let precondition = prop_oneof![4 => Just(Suggestion::None), 1 => suggestion()];
+    let precondition =
+        prop_oneof![2 => Just(Suggestion::None), 1 => Just(Suggestion::Current), 1 => suggestion()];
     (suggestion(), precondition).prop_map(|(suggestion, precondition)| Manner { suggestion, precondition })
 }
 

@@ -102,18 +102,27 @@ impl World for RocksWorld {
 /// Copies a directory as it is at one moment: again, as long as files come and go meanwhile.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     loop {
-        let before = files(from)?;
-        let copied = before.iter().try_for_each(|(file, _)| {
-            let there = to.join(file.strip_prefix(from).unwrap_or(file));
-            fs::create_dir_all(there.parent().unwrap_or(to))?;
-            fs::copy(file, there).map(drop)
-        });
-        if copied.is_ok() && files(from)? == before {
-            return Ok(());
+        match copy_once(from, to) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // The engine has removed a file meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         fs::remove_dir_all(to)?;
         fs::create_dir_all(to)?;
     }
+}
+
+/// Whether the files were the same before and after.
+fn copy_once(from: &Path, to: &Path) -> io::Result<bool> {
+    let before = files(from)?;
+    for (file, _) in &before {
+        let there = to.join(file.strip_prefix(from).unwrap_or(file));
+        fs::create_dir_all(there.parent().unwrap_or(to))?;
+        fs::copy(file, there)?;
+    }
+    Ok(files(from)? == before)
 }
 
 /// The files below a directory, with their sizes.
