@@ -16,11 +16,14 @@
 //!   stream     what each watch has shown ──▶  checkers   one for each promise
 //! ```
 //!
+//! [`linear`] does the same for clients that work at the same time, where no step follows from the one before.
+//!
 //! [`prove`] draws programs until its budget is spent; what fails is shrunk and printed with its seed. A
 //! [`worlds::World`] is a store and what may happen to one of its kind.
 
 pub mod broken;
 pub mod checkers;
+pub mod linear;
 pub mod model;
 pub mod objects;
 pub mod oracle;
