@@ -1,8 +1,8 @@
 //! Linearizability: whether what concurrent clients were told can have come from a store that does one thing
 //! after the other, and whether watches show exactly what it did.
 //!
-//! A [`Recorder`] writes down what clients ask and are answered, on one clock. [`check`] then looks at the
-//! [`History`], and knows no backend and no transport:
+//! A [`Recorder`] writes down what clients ask and are answered, on one clock; [`clients`] are such clients of the
+//! trait. [`check`] then looks at the [`History`], and knows no backend and no transport:
 //!
 //! | part | checks | costs |
 //! |---|---|---|
@@ -22,10 +22,12 @@
 //! # What it does not see
 //! Time-to-live, selectors, and objects that were there before the history began.
 
+pub mod clients;
 mod history;
 mod key;
 mod order;
 mod recorder;
+pub mod seeds;
 mod sequence;
 mod sessions;
 mod verdict;
