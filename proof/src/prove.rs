@@ -62,7 +62,12 @@ pub fn seeds(fixed: &[u64]) -> Vec<u64> {
     if let Ok(seed) = env::var("WATCHKEEP_SEED") {
         return vec![seed.parse().expect("WATCHKEEP_SEED is a number")];
     }
-    fixed.iter().copied().chain([Environment::system().random()]).collect()
+    fixed.iter().copied().chain([fresh()]).collect()
+}
+
+/// A seed that nobody has tried.
+pub fn fresh() -> u64 {
+    Environment::system().random()
 }
 
 /// Proves with each of the seeds of [`seeds`].

@@ -27,7 +27,7 @@ mod history;
 mod key;
 mod order;
 mod recorder;
-pub mod seeds;
+pub mod run;
 mod sequence;
 mod sessions;
 mod verdict;

@@ -11,7 +11,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 use watchkeep_proof::linear::{check, check_keys};
-use watchkeep_storage::Environment;
+use watchkeep_proof::prove;
 
 use self::generate::{Size, history};
 use self::mutate::{FAULTS, mutate};
@@ -19,18 +19,20 @@ use self::mutate::{FAULTS, mutate};
 const SMALL: Size = Size { operations: 120, clients: 8, keys: 4, cut_off: 10 };
 const SEEDS: u64 = 60;
 
-/// The seeds of a run: always the same ones, and as many that nobody has tried. `WATCHKEEP_SEED` is the only one
-/// where it is set.
+/// The seeds of a run: always the same ones, and as many that nobody has tried; or that of `WATCHKEEP_SEED`.
 fn seeds() -> Vec<u64> {
-    if let Ok(seed) = std::env::var("WATCHKEEP_SEED") {
-        return vec![seed.parse().unwrap()];
+    let fixed: Vec<u64> = (1..=SEEDS).collect();
+    match &prove::seeds(&fixed)[..] {
+        [seed] => vec![*seed],
+        [fixed @ .., fresh] => {
+            fixed.iter().copied().chain((0..SEEDS).map(|number| fresh.wrapping_add(number))).collect()
+        }
+        [] => fixed,
     }
-    let fresh = Environment::system().random();
-    (1..=SEEDS).chain((0..SEEDS).map(|number| fresh.wrapping_add(number))).collect()
 }
 
-#[tokio::test]
-async fn what_one_thing_after_the_other_may_have_been_is_accepted() {
+#[test]
+fn what_one_thing_after_the_other_may_have_been_is_accepted() {
     let mut totals = (0, 0, 0);
     for seed in seeds() {
         let history = history(seed, SMALL);
@@ -46,8 +48,8 @@ async fn what_one_thing_after_the_other_may_have_been_is_accepted() {
     assert!(totals.1 > 0 && totals.1 < totals.0);
 }
 
-#[tokio::test]
-async fn nearly_any_wrong_answer_is_refused() {
+#[test]
+fn nearly_any_wrong_answer_is_refused() {
     let mut caught: BTreeMap<_, (u32, u32)> = BTreeMap::new();
     let mut by_search = (0, 0);
     for seed in seeds() {
@@ -74,8 +76,8 @@ async fn nearly_any_wrong_answer_is_refused() {
     assert!(std::env::var_os("WATCHKEEP_SEED").is_some() || found * 100 >= tried * 90, "{found} of {tried}");
 }
 
-#[tokio::test]
-async fn thousands_of_operations_on_a_key_take_no_time() {
+#[test]
+fn thousands_of_operations_on_a_key_take_no_time() {
     for size in [
         Size { operations: 5000, clients: 16, keys: 1, cut_off: 0 },
         Size { operations: 5000, clients: 16, keys: 1, cut_off: 2 },

@@ -29,6 +29,9 @@ use super::recorder::Recorder;
 /// How often watchers are asked for at the end of a round to tell how far they have come.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Where a round ends that is cut short: wherever it is.
+const CUT: u64 = u64::MAX;
+
 /// How long they may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -93,7 +96,8 @@ impl Clients {
         self.recorder.history()
     }
 
-    /// Lets all of them work on a store for a while. A later round may be on another opening of the same store.
+    /// Lets all of them work on a store for a while: until all is done and seen, or, cut short, until everything is
+    /// dropped where it is. A later round may be on another opening of the same store.
     ///
     /// # Errors
     /// What a client was told that no client may be told.
@@ -101,6 +105,7 @@ impl Clients {
         &mut self,
         store: Arc<dyn Interface>,
         environment: &Environment,
+        cut: Option<Duration>,
     ) -> Result<(), String> {
         let shared = Shared {
             store,
@@ -131,29 +136,39 @@ impl Clients {
                 environment.spawn(Writer::new(client, chance, shared.clone()).work())
             })
             .collect();
+        if let Some(after) = cut {
+            environment.sleep(after).await;
+            writers.iter().for_each(JoinHandle::abort);
+        }
         let mut worked = Ok(());
         for writer in writers {
             worked = worked.and(joined(writer).await);
         }
         let _ = stop.send(true);
         worked = worked.and(joined(compacting).await);
-        let end = newest(&shared).await?;
-        let _ = finish.send(end.get());
+        let end = if cut.is_some() { CUT } else { newest(&shared).await?.get() };
+        let _ = finish.send(end);
         let asking = environment.spawn(ask_for_progress(shared));
         for watcher in watching {
-            match joined(watcher).await {
-                Ok(watcher) => self.watchers.push(watcher),
-                Err(reason) => worked = worked.and(Err(reason)),
+            match watcher.await {
+                Ok(Ok(watcher)) => self.watchers.push(watcher),
+                Ok(Err(reason)) => worked = worked.and(Err(reason)),
+                Err(error) => worked = worked.and_then(|()| Err(error.to_string())),
             }
         }
         asking.abort();
+        let _ = asking.await;
         worked
     }
 }
 
-/// What a task ended with. One that panicked is the end of the test.
-async fn joined<T>(task: JoinHandle<Result<T, String>>) -> Result<T, String> {
-    task.await.map_err(|error| error.to_string())?
+/// What a task ended with, if it was not cut short. One that panicked is the end of the test.
+async fn joined(task: JoinHandle<Result<(), String>>) -> Result<(), String> {
+    match task.await {
+        Ok(ended) => ended,
+        Err(error) if error.is_cancelled() => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The newest revision, as soon as the store tells it.

@@ -19,7 +19,7 @@ use super::super::history::{Event, Input, Key, Output, ReadAt, Scope, Seen, Vers
 use super::super::recorder::Watch;
 use super::content::version;
 use super::writer::store_scope;
-use super::{PATIENCE, Shared};
+use super::{CUT, PATIENCE, Shared};
 
 /// How a watcher behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,7 +219,7 @@ impl Watcher {
         let mut left_after = self.chance.random_range(1..GOES_AFTER);
         loop {
             let end = *finished.borrow_and_update();
-            if end > 0 && self.reached() >= end {
+            if end == CUT || (end > 0 && self.reached() >= end) {
                 return Ok(Left::Over);
             }
             if end == 0 && self.manner == Manner::Slow && self.chance.random_bool(0.1) {
