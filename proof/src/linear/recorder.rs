@@ -103,9 +103,9 @@ impl Watch {
         self.reached
     }
 
-    /// What it covers.
-    pub fn scope(&self) -> &Scope {
-        &self.session.scope
+    /// What a list showed at its beginning.
+    pub fn base(&self) -> &[(Key, Version)] {
+        self.session.base.as_deref().unwrap_or_default()
     }
 }
 
