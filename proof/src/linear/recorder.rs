@@ -116,3 +116,50 @@ impl Drop for Watch {
         self.recorder.written(|history| history.sessions.push(session));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::{Change, Expect, ReadAt};
+    use super::*;
+
+    fn deletion() -> Input {
+        Input::Write { key: "n/a".into(), expect: Expect::Present, change: Change::Delete }
+    }
+
+    #[test]
+    fn moments_follow_what_was_called() {
+        let recorder = Recorder::default();
+        let (first, second) = (recorder.invoke(1, Input::Current), recorder.invoke(2, Input::Current));
+        second.returned(Output::Revision(1));
+        first.returned(Output::Revision(2));
+        let told = recorder.history().operations;
+        let moments: Vec<_> = told.iter().map(|told| (told.client, told.invoked, told.returned)).collect();
+        assert_eq!(moments, [(2, 2, Some(3)), (1, 1, Some(4))]);
+    }
+
+    #[test]
+    fn a_write_without_an_answer_is_of_unknown_outcome_and_a_read_says_nothing() {
+        let recorder = Recorder::default();
+        drop(recorder.invoke(1, deletion()));
+        recorder.invoke(1, deletion()).returned(Output::Unknown);
+        drop(recorder.invoke(1, Input::Get { key: "n/a".into(), at: ReadAt::Latest }));
+        let told = recorder.history().operations;
+        assert_eq!(told.len(), 2);
+        assert!(
+            told.iter().all(|told| told.returned.is_none() && told.output == Output::Unknown),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_watch_saw_is_there_when_it_is_gone() {
+        let recorder = Recorder::default();
+        let mut watch = recorder.watch(1, Scope::All, 5, None);
+        assert_eq!(watch.reached(), 5);
+        watch.saw(Event::Bookmark(7));
+        watch.saw(Event::Resumed);
+        assert_eq!((watch.reached(), recorder.history().sessions.len()), (7, 0));
+        drop(watch);
+        assert_eq!(recorder.history().sessions[0].seen.len(), 2);
+    }
+}
