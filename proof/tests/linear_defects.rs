@@ -1,5 +1,6 @@
-//! A store that breaks a promise is found out by concurrent clients: each defect, which is one of those that engines
-//! have had, by the name of what it breaks.
+//! A store that breaks a promise is found out by concurrent clients, and told by the name of what it breaks.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +65,7 @@ struct DefectiveWorld<const DEFECT: usize>(MemoryWorld);
 impl<const DEFECT: usize> World for DefectiveWorld<DEFECT> {
     const CLOCK: Clock = Clock::Paused;
     const NAME: &'static str = "defective";
+    const CACHED_NAME: &'static str = "a cache over something defective";
 
     async fn open(seed: u64) -> Self {
         Self(MemoryWorld::open(seed).await)

@@ -214,22 +214,26 @@ fn hold(seed: u64, mut world: impl World) -> Summary {
     let summary = summary.unwrap_or_else(|violation| panic!("WATCHKEEP_SEED={seed}: {violation}"));
     eprintln!("{summary:?}");
     assert_eq!(summary.searched.undecided, 0, "WATCHKEEP_SEED={seed}");
-    assert!(summary.commits > 50 && summary.refused > 20, "too little to tell: {summary:?}");
-    assert!(summary.sessions > 5 && summary.events > summary.commits, "{summary:?}");
     summary
 }
 
-/// A long run with fresh seeds where one was asked for; otherwise a fixed one and a fresh one.
-fn hold_all<W: World>(start: impl Fn() -> W) -> Vec<Summary> {
-    if !soak::is_long() {
-        return seeds(&[1]).into_iter().map(|seed| hold(seed, start())).collect();
-    }
-    let begin = Instant::now();
+/// A long run with fresh seeds where one was asked for; otherwise a fixed one and a fresh one. Returns how many
+/// writes were of unknown outcome.
+fn hold_all<W: World>(start: impl Fn() -> W) -> usize {
     let mut summaries = Vec::new();
-    while begin.elapsed() < soak::duration() {
-        summaries.push(hold(fresh(), start()));
+    if soak::is_long() {
+        let begin = Instant::now();
+        while begin.elapsed() < soak::duration() {
+            summaries.push(hold(fresh(), start()));
+        }
+    } else {
+        summaries.extend(seeds(&[1]).into_iter().map(|seed| hold(seed, start())));
     }
-    summaries
+    let sum = |of: fn(&Summary) -> usize| summaries.iter().map(of).sum::<usize>();
+    let (commits, refused) = (sum(|summary| summary.commits), sum(|summary| summary.refused));
+    assert!(commits > 50 && refused > 50, "too little to tell: {commits} commits, {refused} refusals");
+    assert!(sum(|summary| summary.events) > commits, "too few events to tell");
+    sum(|summary| summary.unknown)
 }
 
 #[test]
@@ -239,12 +243,10 @@ fn a_soak_of_clients_of_a_server_that_halts_sees_one_thing_after_the_other() {
 
 #[test]
 fn a_soak_of_clients_of_a_server_that_is_killed_sees_one_thing_after_the_other() {
-    let summaries = hold_all(Rocks::start);
-    assert!(summaries.iter().any(|summary| summary.unknown > 0), "nothing was cut off: {summaries:?}");
+    assert!(hold_all(Rocks::start) > 0, "nothing was cut off");
 }
 
 #[test]
 fn a_soak_of_clients_of_a_server_whose_etcd_is_killed_sees_one_thing_after_the_other() {
-    let summaries = hold_all(OnEtcd::start);
-    assert!(summaries.iter().any(|summary| summary.unknown > 0), "nothing was cut off: {summaries:?}");
+    assert!(hold_all(OnEtcd::start) > 0, "nothing was cut off");
 }
