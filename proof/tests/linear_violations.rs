@@ -535,6 +535,33 @@ fn a_deletion_without_a_revision_is_found_by_its_event() {
     };
     deletion().watch(10, &[(9, deleted("a", 12, 1))]).is_fine();
     deletion().watch(10, &[(9, Event::Bookmark(12))]).breaks(Promise::WatchIsReliable);
+    // The one that is shown is too late to be this one.
     let late = deletion().watch(10, &[(9, deleted("a", 12, 1))]);
-    late.and(2, 5..=6, create("b", 2), committed(11)).breaks(Promise::RevisionsFollowTime);
+    late.and(2, 5..=6, create("b", 2), committed(11)).breaks(Promise::WatchIsReliable);
+}
+
+#[test]
+fn deletions_are_told_apart_by_what_they_can_have_found() {
+    let done = |previous| Output::Committed { revision: None, content: None, previous };
+    let story = |first: Input, second: Input| {
+        Story::default()
+            .and(1, 1..=2, create("a", 1), committed(10))
+            .cut_off(2, 3, first)
+            .and(3, 4..=20, second, done(Seen::Untold))
+            .and(1, 10..=11, create("a", 2), committed(12))
+            .watch(
+                9,
+                &[
+                    (21, added("a", version(10, 1))),
+                    (22, deleted("a", 11, 1)),
+                    (23, added("a", version(12, 2))),
+                    (24, deleted("a", 13, 2)),
+                ],
+            )
+    };
+    // The one that is sure could be either; the other one could only be the first.
+    assert_eq!(story(delete("a", 10), delete_any("a")).is_fine(), 1);
+    assert_eq!(story(delete_any("a"), delete("a", 10)).is_fine(), 1);
+    assert_eq!(story(delete_any("a"), delete_any("a")).is_fine(), 1);
+    story(delete("a", 10), delete("a", 10)).breaks(Promise::NothingUninvited);
 }

@@ -6,7 +6,7 @@
 //!
 //! | part | checks | costs |
 //! |---|---|---|
-//! | `sequence` | every revision is one commit that somebody asked for, whose expectation held: no lost update, no dirty read, no write twice. Settles unknown outcomes. | n log n |
+//! | `sequence` | every revision is one commit that somebody asked for, whose expectation held: no lost update, no dirty read, no write twice. Settles unknown outcomes; `deletions` finds who made those. | n log n, and n² for the deletions of a key |
 //! | `order` | operations follow time, over all keys: no stale read, revisions never go back; gets, lists, pages and refusals show the state of their revision | n log n, and for a list the keys that there are |
 //! | `sessions` | a client that lists and then watches has the state of each revision: no event is missing, doubled, out of order or wrong | n log n |
 //! | `key` | the operations of each key are linearizable, by a search that trusts no revision | see there |
@@ -23,6 +23,7 @@
 //! Time-to-live, selectors, and objects that were there before the history began.
 
 pub mod clients;
+mod deletions;
 mod history;
 mod key;
 mod order;

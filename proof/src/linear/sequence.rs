@@ -5,11 +5,11 @@
 //! A deletion leaves nothing to see but an event, so a history with unknown deletions needs a watch of
 //! everything.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use super::deletions::Deletions;
 use super::history::{
-    Change, Content, Event, Expect, History, Input, Key, Moment, Operation, Output, Scope, Seen, Version,
+    Change, Content, Event, History, Input, Key, Moment, Operation, Output, Scope, Seen, Version,
 };
 use super::verdict::{Promise, Violation};
 
@@ -29,10 +29,10 @@ pub(crate) struct Commit {
     /// What the key holds afterwards.
     pub(crate) content: Option<Content>,
     /// The operation that made it.
-    writer: Option<usize>,
+    pub(crate) writer: Option<usize>,
     /// Who tells of it, and the first moment at which somebody did.
     witness: Witness,
-    seen: Moment,
+    pub(crate) seen: Moment,
 }
 
 /// The state of a key from a revision on.
@@ -194,10 +194,15 @@ impl<'h> Sequence<'h> {
 
     /// Replays the commits: each found its key as its writer expected it. Finds the writers of deletions.
     fn replay(&mut self) -> Result<(), Violation> {
-        let mut deletions = Deletions::of(self.history, &self.commits);
+        let deletions = Deletions::of(self.history, &self.commits);
+        if let Some(at) = deletions.unshown {
+            let violation =
+                Violation::new(Promise::WatchIsReliable, "no deletion that a watch shows can be this one");
+            return Err(self.show_witness(violation, Witness::Operation(at)));
+        }
         for (revision, commit) in self.commits.clone() {
             let before = self.timelines.get(&commit.key).and_then(|entries| entries.last()?.version());
-            let made_by = commit.writer.or_else(|| deletions.take(revision, &commit, before));
+            let made_by = commit.writer.or_else(|| deletions.made_by.get(&revision).copied());
             let Some((at, writer)) = made_by.and_then(|at| Some((at, self.history.operations.get(at)?)))
             else {
                 let reason = format!("nobody asked for the deletion of {} at {revision}", commit.key);
@@ -215,14 +220,7 @@ impl<'h> Sequence<'h> {
                 commit.writer = Some(at);
             }
         }
-        let unseen = deletions.left().find(|at| self.revision_of(*at).is_none());
-        match unseen {
-            Some(at) => {
-                let violation = Violation::new(Promise::WatchIsReliable, "no watch shows this deletion");
-                Err(self.show_witness(violation, Witness::Operation(at)))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn check_writer(
@@ -263,7 +261,7 @@ impl Entry {
 
 impl Operation {
     /// What its client was told of the state that it found.
-    fn told_before(&self) -> Seen {
+    pub(crate) fn told_before(&self) -> Seen {
         match &self.output {
             Output::Committed { previous, .. } => *previous,
             _ => Seen::Untold,
@@ -373,74 +371,4 @@ pub(crate) fn revisions_by_tag(history: &History) -> HashMap<u64, u64> {
         }
     }
     revisions
-}
-
-/// The deletions whose revision their clients were not told: the acknowledged ones have one all the same.
-struct Deletions<'h> {
-    operations: &'h [Operation],
-    acknowledged: Vec<usize>,
-    unknown: Vec<usize>,
-    /// The highest revision that anybody had seen, by moment.
-    reached: Vec<(Moment, u64)>,
-}
-
-impl<'h> Deletions<'h> {
-    fn of(history: &'h History, commits: &BTreeMap<u64, Commit>) -> Self {
-        let operations = history.operations.as_slice();
-        let with = |wanted: fn(&Output) -> bool| -> Vec<usize> {
-            let deletions = operations.iter().enumerate().filter(|(_, operation)| {
-                matches!(operation.input, Input::Write { change: Change::Delete, .. })
-                    && wanted(&operation.output)
-            });
-            deletions.map(|(at, _)| at).collect()
-        };
-        let acknowledged = with(|output| matches!(output, Output::Committed { revision: None, .. }));
-        let unknown = with(|output| matches!(output, Output::Unknown));
-        let mut reached: Vec<_> = commits.iter().map(|(revision, commit)| (commit.seen, *revision)).collect();
-        reached.sort_unstable();
-        let mut highest = 0;
-        for (_, revision) in &mut reached {
-            highest = highest.max(*revision);
-            *revision = highest;
-        }
-        Self { operations, acknowledged, unknown, reached }
-    }
-
-    /// The operation that may have made this commit. An acknowledged one, which has to have made some, before
-    /// one that may have made none; among them one that expected just this before one that may have made
-    /// another, and then the one that was done first.
-    fn take(&mut self, revision: u64, commit: &Commit, before: Option<Version>) -> Option<usize> {
-        let operations = self.operations;
-        let may = |at: &&usize| {
-            operations.get(**at).is_some_and(|operation| {
-                let fits = |(key, expect, _): (&Key, Expect, _)| *key == commit.key && expect.holds(before);
-                operation.invoked < commit.seen
-                    && operation.input.written().is_some_and(fits)
-                    && operation.told_before().fits(before)
-                    && self.reached_before(operation.invoked) < revision
-            })
-        };
-        let rank = |at: &&usize| {
-            operations.get(**at).map(|operation| {
-                let expected = matches!(operation.input.written(), Some((_, Expect::Revision(_), _)));
-                let exact = expected || operation.told_before() != Seen::Untold;
-                (Reverse(exact), operation.end(), operation.invoked)
-            })
-        };
-        let found = self.acknowledged.iter().filter(may).min_by_key(rank);
-        let found = *found.or_else(|| self.unknown.iter().filter(may).min_by_key(rank))?;
-        self.acknowledged.retain(|at| *at != found);
-        self.unknown.retain(|at| *at != found);
-        Some(found)
-    }
-
-    fn reached_before(&self, moment: Moment) -> u64 {
-        let later = self.reached.partition_point(|(seen, _)| *seen < moment);
-        later.checked_sub(1).and_then(|at| self.reached.get(at)).map_or(0, |(_, revision)| *revision)
-    }
-
-    /// The acknowledged ones that made none.
-    fn left(&self) -> impl Iterator<Item = usize> {
-        self.acknowledged.iter().copied()
-    }
 }

@@ -17,7 +17,7 @@ use self::generate::{Size, history};
 use self::mutate::{FAULTS, mutate};
 
 const SMALL: Size = Size { operations: 120, clients: 8, keys: 4, cut_off: 10 };
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 /// The seeds of a run: always the same ones, and as many that nobody has tried; or that of `WATCHKEEP_SEED`.
 fn seeds() -> Vec<u64> {
@@ -81,7 +81,7 @@ fn thousands_of_operations_on_a_key_take_no_time() {
     for size in [
         Size { operations: 5000, clients: 16, keys: 1, cut_off: 0 },
         Size { operations: 5000, clients: 16, keys: 1, cut_off: 2 },
-        Size { operations: 20_000, clients: 16, keys: 8, cut_off: 2 },
+        Size { operations: 10_000, clients: 16, keys: 8, cut_off: 2 },
     ] {
         let history = history(1, size);
         let begin = Instant::now();
