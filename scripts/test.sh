@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib/common.sh
 . scripts/lib/common.sh
 
-ALL_SUITES='fmt scripts generated clippy unit etcd unit-etcd3 rocksdb clippy-all-features features doc unit-rocksdb proof
+ALL_SUITES='fmt scripts generated clippy unit etcd unit-etcd3 rocksdb clippy-all-features features doc unit-rocksdb cache proof
     defects kubectl end-to-end end-to-end-rocksdb end-to-end-etcd3'
 SUITES=${SUITES:-$ALL_SUITES}
 # Longest run of one suite: a build from nothing on two cores takes a third of it.
@@ -65,10 +65,13 @@ suite_doc() {
         cargo doc "${locked[@]}" --workspace --no-deps --all-features
 }
 
-suite_unit() { run_tests --workspace --exclude watchkeep-tests --exclude watchkeep-proof; }
+suite_unit() { run_tests --workspace --exclude watchkeep-tests --exclude watchkeep-proof --exclude watchkeep-cacher; }
 
 # RocksDB alone: what needs memory runs in unit.
 suite_unit-rocksdb() { run_tests -p watchkeep-storage -p watchkeep-server --no-default-features --features rocksdb; }
+
+# The cache, over every backend.
+suite_cache() { run_tests -p watchkeep-cacher --features rocksdb,etcd3; }
 
 # Random programs and histories, on every backend.
 suite_proof() { run_tests -p watchkeep-proof --features rocksdb,etcd3; }

@@ -99,10 +99,6 @@ impl Pods {
         Value::new(bytes, self.cache.schema()).expect("canonical")
     }
 
-    fn request(&self, scope: Scope, at: ReadAt) -> ListRequest {
-        ListRequest { scope, at, start: None, limit: None, predicate: Predicate::everything() }
-    }
-
     fn all(&self) -> Scope {
         self.cache.prefix().under(None).expect("a legal scope")
     }
@@ -140,6 +136,10 @@ impl Pods {
     }
 }
 
+fn request(scope: Scope, at: ReadAt) -> ListRequest {
+    ListRequest { scope, at, start: None, limit: None, predicate: Predicate::everything() }
+}
+
 fn on_node(node: usize) -> Predicate {
     let fields = FieldSelector::parse(&format!("spec.nodeName=node-{node:04}")).expect("a legal selector");
     Predicate { labels: LabelSelector::everything(), fields }
@@ -152,7 +152,7 @@ async fn lists(pods: &Pods) {
     for (name, at) in [("NotOlderThan", any), ("Exact", ReadAt::Exact(now)), ("consistent", ReadAt::Latest)] {
         row(&format!("StoreList Cluster {name}"), rounds, async {
             for _ in 0..rounds {
-                assert_eq!(pods.walk(pods.request(pods.all(), at)).await.expect("a list"), pods.len());
+                assert_eq!(pods.walk(request(pods.all(), at)).await.expect("a list"), pods.len());
             }
         })
         .await;
@@ -160,10 +160,10 @@ async fn lists(pods: &Pods) {
     let rounds = 2_000;
     row("StoreList Cluster, one page of 1,000 with its count", rounds, async {
         for _ in 0..rounds {
-            let request = ListRequest { limit: NonZeroUsize::new(1_000), ..pods.request(pods.all(), any) };
+            let request = ListRequest { limit: NonZeroUsize::new(1_000), ..request(pods.all(), any) };
             let listing = pods.cache.list(request).await.expect("a list");
             let remaining = listing.continuation.expect("more").remaining.expect("counted");
-            assert_eq!(remaining as usize, pods.len() - 1_000);
+            assert_eq!(remaining, (pods.len() - 1_000) as u64);
             let mut cursor = listing.cursor;
             while !black_box(cursor.next().await.expect("a list")).is_empty() {}
         }
@@ -171,7 +171,7 @@ async fn lists(pods: &Pods) {
     .await;
     row("StoreList Namespace NotOlderThan", rounds, async {
         for n in 0..rounds {
-            let request = pods.request(pods.namespace(n), any);
+            let request = request(pods.namespace(n), any);
             assert_eq!(pods.walk(request).await.expect("a list"), pods.size.per_namespace);
         }
     })
@@ -180,7 +180,7 @@ async fn lists(pods: &Pods) {
         let rounds = 20;
         row(&format!("StoreList Node {name}"), rounds, async {
             for n in 0..rounds {
-                let request = ListRequest { predicate: on_node(n), ..pods.request(pods.all(), at) };
+                let request = ListRequest { predicate: on_node(n), ..request(pods.all(), at) };
                 assert_eq!(pods.walk(request).await.expect("a list"), pods.len() / NODES);
             }
         })
@@ -217,10 +217,10 @@ async fn writes(pods: &Pods) {
 
 /// Writes while watches of everything read every event, each in a task of its own.
 async fn watched(pods: &Pods) {
-    let mut readers = Vec::new();
+    let (environment, mut readers) = (Environment::system(), Vec::new());
     for _ in 0..WATCHERS {
         let mut watch = pods.watch(Predicate::everything()).await;
-        readers.push(tokio::spawn(async move {
+        readers.push(environment.spawn(async move {
             for _ in 0..WRITES {
                 black_box(watch.next().await.expect("no end").expect("no error"));
             }
@@ -255,10 +255,11 @@ async fn fan_out(pods: &Pods) {
     for _ in 0..FAN_OUT {
         watches.push(pods.watch(Predicate::everything()).await);
     }
+    let environment = Environment::system();
     let (done, mut all) = tokio::sync::mpsc::unbounded_channel();
     for mut watch in watches {
         let done = done.clone();
-        tokio::spawn(async move {
+        environment.spawn(async move {
             while let Some(Ok(event)) = watch.next().await {
                 black_box(event);
                 if done.send(()).is_err() {

@@ -3,13 +3,13 @@
 //!
 //! | checker | the promise |
 //! |---|---|
-//! | [`ordered`] | events come in the order of their revisions, initial ones in that of their keys |
-//! | [`unique`] | no event comes twice |
-//! | [`atomic`] | initial events are the state of one revision, whole |
-//! | [`filtered`] | each event is what its commit is to this watch: type, object before and after, revision |
-//! | [`resumable`] | the watch begins exactly after its revision |
-//! | [`reliable`] | no event is left out |
-//! | [`bookmarkable`] | what was said to be delivered was delivered, and the initial events end once |
+//! | `ordered` | events come in the order of their revisions, initial ones in that of their keys |
+//! | `unique` | no event comes twice |
+//! | `atomic` | initial events are the state of one revision, whole |
+//! | `filtered` | each event is what its commit is to this watch: type, object before and after, revision |
+//! | `resumable` | the watch begins exactly after its revision |
+//! | `reliable` | no event is left out |
+//! | `bookmarkable` | what was said to be delivered was delivered, and the initial events end once |
 //!
 //! Where a watch was opened at "the current state" it is for the store to say which that is: [`check`] takes
 //! every revision that it may have been, and the promises have to hold for one of them.
