@@ -17,6 +17,7 @@ use crate::reflector;
 use crate::shared::Shared;
 use crate::topic::Topic;
 use crate::watch::{Begin, CacheWatch, Initial};
+use crate::window::WindowStats;
 
 /// The watch cache of one resource. Dropping it ends its tasks.
 pub struct Cacher {
@@ -57,6 +58,11 @@ impl Cacher {
             self.shared.distrust();
         }
         Ok(!differs)
+    }
+
+    /// What its window of events holds.
+    pub fn window(&self) -> WindowStats {
+        self.shared.window.lock().stats()
     }
 
     /// How many objects it holds.

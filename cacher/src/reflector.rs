@@ -9,6 +9,7 @@ use watchkeep_storage::{
     Environment, Error, ListRequest, Listing, Predicate, ReadAt, Revision, Scope, WatchRequest, WatchStart,
 };
 
+use crate::refill;
 use crate::shared::{Ended, Shared};
 
 /// The pauses between two attempts, doubled each time: the reference's.
@@ -31,8 +32,10 @@ pub(crate) async fn run(shared: Weak<Shared>, environment: Environment) {
             pause = (pause * 2).min(PAUSE_MAX);
             continue;
         }
+        let filled_at = cache.window.lock().oldest();
         drop(cache);
         pause = PAUSE_MIN;
+        environment.spawn(refill::run(shared.clone(), filled_at));
         if follow(&shared, &environment).await.is_none() {
             return;
         }
@@ -109,7 +112,7 @@ async fn reopen(shared: &Arc<Shared>) -> Result<(), Error> {
     Ok(())
 }
 
-fn everything_after(shared: &Shared, revision: Revision) -> Result<WatchRequest, Error> {
+pub(crate) fn everything_after(shared: &Shared, revision: Revision) -> Result<WatchRequest, Error> {
     let scope: Scope = shared.store.prefix().under(None)?;
     let (start, predicate) = (WatchStart::After(revision), Predicate::everything());
     Ok(WatchRequest { scope, start, predicate, progress: true })

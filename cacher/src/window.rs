@@ -1,5 +1,6 @@
 //! The window of events: what watches that are behind, and exact reads of the past, are served from.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,28 @@ use crate::ring::{Bounds, Entry, Ring};
 /// What an event costs of the window beside the values that it holds: itself, its key, its place. An estimate, so
 /// that a flood of small events is bounded too.
 const EVENT_OVERHEAD_BYTES: usize = 256;
+
+/// What an event costs of the window.
+pub(crate) fn cost_of(event: &Event) -> usize {
+    EVENT_OVERHEAD_BYTES + event.value_bytes()
+}
+
+fn entry(event: Arc<Event>, time: Duration) -> Entry<Arc<Event>> {
+    Entry { revision: event.revision, time, cost: cost_of(&event), event }
+}
+
+/// What a window holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowStats {
+    /// Every event after this revision is there.
+    pub oldest: Revision,
+    /// How many events there are.
+    pub events: usize,
+    /// How many there may be at present: the bound adapts.
+    pub capacity: usize,
+    /// What they cost, in bytes.
+    pub bytes: usize,
+}
 
 /// The newest events of a resource.
 pub(crate) struct Window(Ring<Arc<Event>>);
@@ -31,9 +54,22 @@ impl Window {
     /// Appends the next event, which came at a time. Returns what was given up for it.
     pub(crate) fn push(&mut self, event: Arc<Event>, time: Duration) -> Vec<Arc<Event>> {
         let mut given_up = Vec::new();
-        let cost = EVENT_OVERHEAD_BYTES + event.value_bytes();
-        self.0.append(Entry { revision: event.revision, time, cost, event }, &mut given_up);
+        self.0.append(entry(event, time), &mut given_up);
         given_up
+    }
+
+    /// Puts the events between `reaches` and the list that the window began with, oldest first, in front of it, as
+    /// far as they fit. Does nothing where the window has begun anew, or has given up events, meanwhile.
+    pub(crate) fn prepend(
+        &mut self,
+        list: Revision,
+        older: VecDeque<Arc<Event>>,
+        reaches: Revision,
+        time: Duration,
+    ) {
+        if self.0.complete_after() == Some(list) {
+            self.0.prepend_older(older.into_iter().rev().map(|event| entry(event, time)), reaches);
+        }
     }
 
     /// Gives up the events up to a revision.
@@ -41,6 +77,12 @@ impl Window {
         let mut given_up = Vec::new();
         self.0.give_up_through(revision, &mut given_up);
         given_up
+    }
+
+    /// What it holds.
+    pub(crate) fn stats(&self) -> WindowStats {
+        let (events, capacity, bytes) = (self.0.len(), self.0.capacity(), self.0.bytes());
+        WindowStats { oldest: self.oldest(), events, capacity, bytes }
     }
 
     /// Every event after this revision is here.
