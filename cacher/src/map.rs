@@ -46,10 +46,10 @@ use self::node::Node;
 pub use self::read::{Chunk, Chunks, Iter};
 
 /// The most entries of a leaf.
-pub const LEAF_MAX: usize = 64;
+pub const LEAF_MAX: usize = 32;
 
 /// The most children of an inner node.
-pub const INNER_MAX: usize = 32;
+pub const INNER_MAX: usize = 16;
 
 /// A persistent, ordered map whose entries are counted. See the [module](self).
 pub struct CountedMap<K, V, const LEAF: usize = LEAF_MAX, const INNER: usize = INNER_MAX> {

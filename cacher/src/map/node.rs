@@ -13,9 +13,8 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
-/// A node of the tree. The two kinds are nearly of one size with the fan-outs that were chosen.
+/// A node of the tree. The two kinds are of one size where `LEAF` is twice `INNER`, as by default.
 #[derive(Clone)]
-#[allow(clippy::large_enum_variant, reason = "the sizes meet where LEAF is twice INNER, as in the defaults")]
 pub(super) enum Node<K, V, const LEAF: usize, const INNER: usize> {
     Leaf(Leaf<K, V, LEAF>),
     Inner(Inner<K, V, LEAF, INNER>),
