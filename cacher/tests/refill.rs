@@ -1,8 +1,6 @@
 //! A cache that was filled anew knows what happened before, so that who was connected before a restart goes on from
 //! memory.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
