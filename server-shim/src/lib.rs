@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod kubeconfig;
 pub mod logging;
 mod namespaces;
+pub mod open_files;
 mod selectable;
 pub mod server;
 pub mod table;

@@ -15,7 +15,7 @@ use watchkeep_server::config::{Cli, Command, ServeOptions};
 use watchkeep_server::http::checkpoints::Checkpoints;
 use watchkeep_server::server::Server;
 use watchkeep_server::telemetry::{self, Metrics};
-use watchkeep_server::{backend, bootstrap, kubeconfig, logging};
+use watchkeep_server::{backend, bootstrap, kubeconfig, logging, open_files};
 use watchkeep_storage::{Backend, Environment};
 
 /// Why the server cannot run; one line.
@@ -45,6 +45,13 @@ const LEFTOVERS_MAX: Duration = Duration::from_secs(2);
 fn run(options: &ServeOptions) -> Result<(), Failure> {
     options.check()?;
     logging::start(options.log_format, &options.log_level)?;
+    if let Some(room) = open_files::make_room(options.max_connections.into()) {
+        tracing::warn!(
+            room,
+            wanted = options.max_connections,
+            "the limit of open files leaves room for fewer connections: raise it (ulimit -n), or lower --max-connections"
+        );
+    }
     #[cfg(feature = "failpoints")]
     let _failpoints = watchkeep_storage::failpoint::Scenario::begin();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
