@@ -18,6 +18,8 @@ use crate::worlds::World;
 const SHRINK_MILLIS_MAX: u32 = 20_000;
 /// How many programs of a soak are drawn from one seed.
 const SOAK_ROUND: u32 = 20;
+/// The same, where no long one was asked for.
+const SHORT_ROUND: u32 = 2;
 
 /// How much is proven.
 #[derive(Clone, Copy, Debug)]
@@ -90,12 +92,16 @@ pub fn prove_all<W: World>(fixed: &[u64], budget: Budget) {
 pub fn soak<W: World>(budget: Budget) {
     let environment = Environment::system();
     let mut rounds = 0;
-    while environment.uptime() < soak::duration() {
-        let round = Budget { programs: SOAK_ROUND, ..budget };
-        prove_all::<W>(&[], round);
+    // Nobody asked for a long one: it is tried out.
+    let programs = if soak::is_long() { SOAK_ROUND } else { SHORT_ROUND };
+    loop {
+        prove_all::<W>(&[], Budget { programs, ..budget });
         rounds += 1;
+        if !soak::is_long() || environment.uptime() >= soak::duration() {
+            break;
+        }
     }
-    eprintln!("{}: {} programs", W::NAME, rounds * SOAK_ROUND);
+    eprintln!("{}: {} programs", W::NAME, rounds * programs);
 }
 
 /// Draws programs from a seed, and carries each of them out on a store of its own.

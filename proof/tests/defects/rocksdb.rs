@@ -226,7 +226,7 @@ fn rocks_compacts_one_too_many() {
     by_the_model_once::<RocksWorld>(
         Defect::RocksCompactsOneTooMany,
         &[],
-        &["COMPACT-READS", "COMPACT-WATCHES"],
+        &["COMPACT-READS", "COMPACT-WATCHES", "LIST-OPTIONS"],
     );
 }
 
