@@ -33,7 +33,7 @@ impl CachedBackend {
 }
 
 impl Backend for CachedBackend {
-    /// As the store's; returns when the cache is filled.
+    /// As the store's; returns when the cache is filled, or was not within [`CacherOptions::fill_timeout`].
     fn resource(
         &self,
         prefix: ResourcePrefix,
@@ -42,7 +42,9 @@ impl Backend for CachedBackend {
         Box::pin(async move {
             let store = self.backend.resource(prefix, schema).await?;
             let cache = self.cache(store);
-            cache.filled().await;
+            if tokio::time::timeout(self.options.fill_timeout, cache.filled()).await.is_err() {
+                tracing::warn!(prefix = %cache.prefix(), "the cache is not filled in time, and opened without");
+            }
             Ok(cache as Arc<dyn Interface>)
         })
     }

@@ -29,6 +29,9 @@ pub struct CacherOptions {
     /// How often the cache is compared with the store, up to half as much later by chance. Default 5 minutes, the
     /// reference's; each time everything is read once.
     pub check_interval: Duration,
+    /// How long opening a resource waits for its cache to be filled. After that it is opened all the same: until
+    /// the cache is filled the store serves what it can, and watches are told to come later. Default 30 seconds.
+    pub fill_timeout: Duration,
     /// How many watches may catch up from the store's history at once; others wait for their turn. Default 16.
     pub catching_up_max: usize,
 }
@@ -44,6 +47,7 @@ impl Default for CacherOptions {
             cursor_deadline: Duration::from_mins(1),
             fresh_timeout: Duration::from_secs(3),
             check_interval: Duration::from_mins(5),
+            fill_timeout: Duration::from_secs(30),
             catching_up_max: 16,
         }
     }

@@ -1,12 +1,13 @@
 //! What all requests share: the resource table, the stores, time and chance, and the way to the exit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
-use watchkeep_storage::{Backend, Environment, Error, Interface, ResourcePrefix};
+use watchkeep_storage::{Backend, BoxFuture, Environment, Error, Interface, ResourcePrefix};
 
 use crate::http::checkpoints::Checkpoints;
 use crate::kinds::resource::Resource;
@@ -33,7 +34,7 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store of every resource of the built-in table.
+    /// Opens the store of every resource of the built-in table, all at once: caches are filled meanwhile.
     ///
     /// # Errors
     /// Those of [`Backend::resource`].
@@ -43,20 +44,13 @@ impl App {
         event_ttl: Duration,
     ) -> Result<Self, Error> {
         let table = ResourceTable::built_in();
-        let mut stores = HashMap::new();
-        for resource in table.resources() {
-            if stores.contains_key(resource.storage_prefix) {
-                continue;
-            }
-            let shares = |other: &&Arc<Resource>| other.storage_prefix == resource.storage_prefix;
-            let versions = table.resources().iter().filter(shares);
-            let schema = selectable::schema(versions.map(|version| &**version));
-            let prefix = ResourcePrefix::new(resource.storage_prefix)?;
-            stores.insert(resource.storage_prefix, backend.resource(prefix, Arc::new(schema)).await?);
-        }
+        let opening = stored(&table).map(async |resource| {
+            Ok::<_, Error>((resource.storage_prefix, open(backend, &table, resource)?.await?))
+        });
+        let stores = try_join_all(opening).await?;
         Ok(Self {
             table: ArcSwap::from_pointee(table),
-            stores,
+            stores: stores.into_iter().collect(),
             environment,
             draining: CancellationToken::new(),
             namespaces: Namespaces::default(),
@@ -74,22 +68,53 @@ impl App {
         self.stores.get(resource.storage_prefix).ok_or_else(missing)
     }
 
-    /// Asks the store one question, and waits for the answer.
+    /// Whether the store can serve requests.
     ///
     /// # Errors
-    /// What the store says instead.
-    pub async fn ask_the_store(&self) -> Result<(), Error> {
-        match self.stores.values().next() {
-            Some(store) => store.current_revision().await.map(drop),
-            None => Ok(()),
-        }
+    /// [`Error::NotReady`] with the reason.
+    pub fn readiness(&self) -> Result<(), Error> {
+        self.stores.values().try_for_each(|store| match store.readiness() {
+            Err(Error::Initializing { .. }) => Ok(()),
+            readiness => readiness,
+        })
     }
 
-    /// Whether requests can be served.
-    ///
-    /// # Errors
-    /// [`Error::NotReady`] with the reason of the first store that is not.
-    pub fn readiness(&self) -> Result<(), Error> {
-        self.stores.values().try_for_each(|store| store.readiness())
+    /// The resources whose caches cannot be asked yet, and why.
+    pub fn unfilled_caches(&self) -> Vec<(&'static str, String)> {
+        let table = self.table.load();
+        let unfilled = |resource: &Arc<Resource>| match self.store(resource).ok()?.readiness() {
+            Err(Error::Initializing { reason, .. }) => Some((resource.plural, reason)),
+            _ => None,
+        };
+        stored(&table).filter_map(unfilled).collect()
     }
+}
+
+/// Asks a store one question, and waits for the answer.
+///
+/// # Errors
+/// What the store says instead.
+pub async fn ask(backend: &dyn Backend) -> Result<(), Error> {
+    let table = ResourceTable::built_in();
+    match stored(&table).next() {
+        Some(resource) => open(backend, &table, resource)?.await?.current_revision().await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// A resource of each kind that is stored, although it may be served under several names.
+fn stored(table: &ResourceTable) -> impl Iterator<Item = &Arc<Resource>> {
+    let mut seen = HashSet::new();
+    table.resources().iter().filter(move |resource| seen.insert(resource.storage_prefix))
+}
+
+/// Opens the store of a resource, with all that its names make selectable.
+fn open<'a>(
+    backend: &'a dyn Backend,
+    table: &ResourceTable,
+    resource: &Resource,
+) -> Result<BoxFuture<'a, Result<Arc<dyn Interface>, Error>>, Error> {
+    let versions = table.resources().iter().filter(|other| other.storage_prefix == resource.storage_prefix);
+    let schema = selectable::schema(versions.map(|version| &**version));
+    Ok(backend.resource(ResourcePrefix::new(resource.storage_prefix)?, Arc::new(schema)))
 }

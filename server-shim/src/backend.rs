@@ -3,16 +3,21 @@
 //! Promises: it is the store that was asked for or none, never another one in its place; a refusal says in
 //! one line how to get what is missing.
 
+use std::sync::Arc;
+
 use watchkeep_storage::{Backend, Environment, Error};
 
-use crate::app::App;
+use crate::app;
 use crate::config::{BackendKind, ServeOptions};
 use crate::http::checkpoints::Checkpoints;
 
 /// An open store.
 pub struct Opened {
-    /// The store.
-    pub backend: Box<dyn Backend>,
+    /// The store itself.
+    pub store: Arc<dyn Backend>,
+    /// What requests are served from: the store with the watch cache before it, as far as the flags want one.
+    /// Closing it closes the store.
+    pub backend: Arc<dyn Backend>,
     /// Makes backups of it, where there is a place for them.
     pub checkpoints: Option<Checkpoints>,
 }
@@ -69,49 +74,57 @@ fn remedy(kind: BackendKind) -> &'static str {
     }
 }
 
-/// Opens the store.
+/// Opens the store, and puts the watch cache before it.
 ///
 /// # Errors
 /// [`BackendError`]: the backend is not in this binary, or the store cannot be opened.
 ///
 /// # Panics
 /// Outside a tokio runtime.
+pub fn open(options: &ServeOptions, environment: &Environment) -> Result<Opened, BackendError> {
+    let (store, checkpoints) = open_store(options, environment)?;
+    let backend = options.watch_cache().over(Arc::clone(&store), environment);
+    Ok(Opened { store, backend, checkpoints })
+}
+
 #[cfg_attr(
     not(any(feature = "memory", feature = "rocksdb", feature = "etcd3")),
     expect(unused_variables, reason = "a binary without a backend opens nothing")
 )]
-pub fn open(options: &ServeOptions, environment: &Environment) -> Result<Opened, BackendError> {
+fn open_store(
+    options: &ServeOptions,
+    environment: &Environment,
+) -> Result<(Arc<dyn Backend>, Option<Checkpoints>), BackendError> {
     match options.backend {
         #[cfg(feature = "memory")]
         BackendKind::Memory => {
             use watchkeep_storage::memory::MemoryBackend;
-            let backend = Box::new(MemoryBackend::new(options.memory(), environment.clone()));
-            Ok(Opened { backend, checkpoints: None })
+            Ok((Arc::new(MemoryBackend::new(options.memory(), environment.clone())), None))
         }
         #[cfg(feature = "rocksdb")]
         BackendKind::Rocksdb => {
             use watchkeep_storage::rocksdb::RocksBackend;
-            let backend = Box::new(RocksBackend::open(options.rocksdb(), environment.clone())?);
-            let checkpoints = options.checkpoint_dir.clone().map(|place| checkpoints(&backend, place));
-            Ok(Opened { backend, checkpoints })
+            let store = RocksBackend::open(options.rocksdb(), environment.clone())?;
+            let checkpoints = options.checkpoint_dir.clone().map(|place| checkpoints(&store, place));
+            Ok((Arc::new(store), checkpoints))
         }
         #[cfg(feature = "etcd3")]
         BackendKind::Etcd3 => {
             use watchkeep_storage::etcd3::EtcdBackend;
-            let backend = Box::new(EtcdBackend::open(options.etcd3(), environment.clone())?);
-            Ok(Opened { backend, checkpoints: None })
+            Ok((Arc::new(EtcdBackend::open(options.etcd3(), environment.clone())?), None))
         }
         #[cfg(not(all(feature = "memory", feature = "rocksdb", feature = "etcd3")))]
         missing => Err(BackendError::NotBuilt(missing)),
     }
 }
 
-/// Waits for the first answer of an open store: it may be elsewhere, and away.
+/// Waits for the first answer of an open store: it may be elsewhere, and away. Before it is cached: a cache
+/// waits until it is filled.
 ///
 /// # Errors
 /// [`BackendError`]: there is none.
-pub async fn reach(options: &ServeOptions, app: &App) -> Result<(), BackendError> {
-    app.ask_the_store().await.map_err(|error| match options.backend {
+pub async fn reach(options: &ServeOptions, store: &dyn Backend) -> Result<(), BackendError> {
+    app::ask(store).await.map_err(|error| match options.backend {
         BackendKind::Etcd3 => BackendError::NoEtcd { servers: options.etcd_servers.join(", "), error },
         BackendKind::Memory | BackendKind::Rocksdb => BackendError::NoAnswer(error),
     })
@@ -149,7 +162,7 @@ mod tests {
     use super::*;
     use crate::config::{Cli, Command};
 
-    fn asked_for(flags: &[&str]) -> Result<Box<dyn Backend>, BackendError> {
+    fn asked_for(flags: &[&str]) -> Result<Arc<dyn Backend>, BackendError> {
         let cli = Cli::try_parse_from(["watchkeep", "serve"].iter().chain(flags)).unwrap();
         let Command::Serve(options) = cli.command else { panic!("{flags:?} is not to serve") };
         open(&options, &Environment::system()).map(|opened| opened.backend)

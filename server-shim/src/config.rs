@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 #[cfg(feature = "etcd3")]
 use watchkeep_storage::etcd3::EtcdOptions;
 #[cfg(feature = "memory")]
@@ -16,6 +16,7 @@ use watchkeep_storage::memory::MemoryOptions;
 use watchkeep_storage::rocksdb::RocksOptions;
 
 use self::units::{parse_bytes, parse_duration, parse_timeout};
+use crate::cached::{WatchCache, WatchCacheSize};
 use crate::http::service::ServiceOptions;
 use crate::logging::LogFormat;
 use crate::server::ServerOptions;
@@ -154,6 +155,28 @@ pub struct ServeOptions {
     #[arg(long, env = "WATCHKEEP_HISTORY_BYTES", value_name = "BYTES", default_value = "256Mi", value_parser = parse_bytes)]
     pub history_bytes: usize,
 
+    /// Serve lists and watches from memory, out of a watch cache for each resource (docs/cache.md), which has
+    /// all its objects and follows the store. Off, they are read from the store, each for itself: for
+    /// comparing, or where memory for all objects is not to be had.
+    #[arg(
+        long,
+        env = "WATCHKEEP_WATCH_CACHE",
+        value_name = "true|false",
+        default_value_t = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = ArgAction::Set
+    )]
+    pub watch_cache: bool,
+
+    /// Resources without a watch cache, as resource[.group]#0 separated by commas, such as
+    /// secrets#0,leases.coordination.k8s.io#0: for what is large or written much, and hardly watched. Any other
+    /// number is ignored, as caches have no fixed size, but that it switches on the cache of events, which have
+    /// none otherwise.
+    #[arg(long, env = "WATCHKEEP_WATCH_CACHE_SIZES", value_name = "RESOURCE#SIZE", value_delimiter = ',')]
+    pub watch_cache_sizes: Vec<WatchCacheSize>,
+
     /// How long requests under way may take once the server is to stop; then they are cut. Longer than
     /// the slowest request, shorter than the patience of whoever stops the server.
     #[arg(long, env = "WATCHKEEP_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
@@ -284,6 +307,11 @@ impl ServeOptions {
             max_watches: self.max_watches,
             this_machine_only: !self.allow_anonymous_network_access,
         }
+    }
+
+    /// The part for the watch cache.
+    pub fn watch_cache(&self) -> WatchCache {
+        WatchCache { enabled: self.watch_cache, sizes: self.watch_cache_sizes.clone() }
     }
 
     /// The part for the memory backend.
@@ -423,6 +451,19 @@ mod tests {
         assert!(serve(&["--max-connections", "0"]).is_err());
         assert_eq!(options.write_timeout, crate::server::WRITE_TIMEOUT);
         assert!(serve(&["--write-timeout", "0s"]).is_err());
+    }
+
+    #[test]
+    fn the_watch_cache_is_on_unless_it_is_switched_off() {
+        let enabled = |flags| serve(flags).unwrap().watch_cache().enabled;
+        assert_eq!((enabled(&[]), enabled(&["--watch-cache"])), (true, true));
+        assert_eq!((enabled(&["--watch-cache=true"]), enabled(&["--watch-cache=false"])), (true, false));
+        assert!(serve(&["--watch-cache=maybe"]).is_err());
+        let sizes = serve(&["--watch-cache-sizes", "pods#0,deployments.apps#5"]).unwrap().watch_cache().sizes;
+        assert_eq!(sizes, ["pods#0", "deployments.apps#5"].map(|size| size.parse().unwrap()));
+        for wrong in ["pods", "pods#-1", "pods#0,", ""] {
+            assert!(serve(&["--watch-cache-sizes", wrong]).is_err(), "{wrong:?}");
+        }
     }
 
     #[cfg(feature = "memory")]

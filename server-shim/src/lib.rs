@@ -4,6 +4,7 @@
 pub mod app;
 pub mod backend;
 pub mod bootstrap;
+pub mod cached;
 pub mod codec;
 pub mod config;
 mod convert;

@@ -12,11 +12,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use watchkeep_server::app::App;
 use watchkeep_server::backend::Opened;
 use watchkeep_server::config::{Cli, Command, ServeOptions};
-use watchkeep_server::http::checkpoints::Checkpoints;
 use watchkeep_server::server::Server;
 use watchkeep_server::telemetry::{self, Metrics};
 use watchkeep_server::{backend, bootstrap, kubeconfig, logging, open_files};
-use watchkeep_storage::{Backend, Environment};
+use watchkeep_storage::Environment;
 
 /// Why the server cannot run; one line.
 type Failure = Box<dyn std::error::Error>;
@@ -66,8 +65,9 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let environment = Environment::system();
     let metrics = record(&environment)?;
-    let Opened { backend, checkpoints } = backend::open(options, &environment)?;
-    let served = serve_from(options, backend.as_ref(), checkpoints, &environment, metrics, signals).await;
+    let opened = backend::open(options, &environment)?;
+    let backend = Arc::clone(&opened.backend);
+    let served = serve_from(options, opened, &environment, metrics, signals).await;
     let closed = backend.close().await;
     served?;
     Ok(closed?)
@@ -75,14 +75,13 @@ async fn serve(options: &ServeOptions) -> Result<(), Failure> {
 
 async fn serve_from(
     options: &ServeOptions,
-    backend: &dyn Backend,
-    checkpoints: Option<Checkpoints>,
+    opened: Opened,
     environment: &Environment,
     metrics: Metrics,
     mut signals: Signals,
 ) -> Result<(), Failure> {
     let (server, app) = tokio::select! {
-        started = start(options, backend, checkpoints, environment) => started?,
+        started = start(options, opened, environment) => started?,
         name = signals.next() => return Err(format!("stopped by {name} before it was ready").into()),
     };
     let server = server.showing(metrics);
@@ -108,14 +107,13 @@ fn record(environment: &Environment) -> Result<Metrics, Failure> {
 /// Does everything up to the first request.
 async fn start(
     options: &ServeOptions,
-    backend: &dyn Backend,
-    checkpoints: Option<Checkpoints>,
+    Opened { store, backend, checkpoints }: Opened,
     environment: &Environment,
 ) -> Result<(Server, Arc<App>), Failure> {
-    let mut app = App::new(backend, environment.clone(), options.event_ttl).await?;
+    backend::reach(options, &*store).await?;
+    let mut app = App::new(&*backend, environment.clone(), options.event_ttl).await?;
     app.checkpoints = checkpoints;
     let app = Arc::new(app);
-    backend::reach(options, &app).await?;
     bootstrap::run(&app).await?;
     let server = Server::bind(options.server(), Arc::clone(&app)).await;
     let server = server.map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;

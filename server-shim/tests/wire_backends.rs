@@ -1,6 +1,6 @@
 //! Lists and watches whose answers come from deep inside the backend: pages while writes go on, watches from
 //! a revision, streamed lists, and what is said once history is given up. Each backend of this build gives
-//! the same answers.
+//! the same answers, and so does memory without the watch cache before it.
 
 #![cfg(any(feature = "memory", feature = "rocksdb"))]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
@@ -21,6 +21,14 @@ macro_rules! on_every_backend {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(super::Wire::start().await).await;
+            })+
+        }
+
+        #[cfg(feature = "memory")]
+        mod memory_uncached {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Wire::start_uncached().await).await;
             })+
         }
 

@@ -23,6 +23,8 @@ const CHECKS: &[Check] = &[
     Check { name: "log", endpoints: &Endpoint::ALL, run: |_| flush_log() },
     // A store that needs time is no reason for a restart.
     Check { name: "storage", endpoints: &[Endpoint::Healthz, Endpoint::Readyz], run: storage },
+    // Until a cache is filled its watches are told to come later.
+    Check { name: "watch-cache", endpoints: &[Endpoint::Readyz], run: watch_cache },
     Check { name: "shutdown", endpoints: &[Endpoint::Readyz], run: shutdown },
 ];
 
@@ -32,6 +34,12 @@ fn flush_log() -> Result<(), String> {
 
 fn storage(app: &App) -> Result<(), String> {
     app.readiness().map_err(|error| error.to_string())
+}
+
+fn watch_cache(app: &App) -> Result<(), String> {
+    let unfilled = app.unfilled_caches();
+    let reasons: Vec<_> = unfilled.iter().map(|(resource, reason)| format!("{resource}: {reason}")).collect();
+    if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
 }
 
 fn shutdown(app: &App) -> Result<(), String> {
@@ -186,7 +194,7 @@ mod tests {
     async fn the_verbose_report_names_every_check_and_what_cannot_be_excluded() {
         let (status, report) =
             ask(&app().await, Endpoint::Readyz, None, "verbose&exclude=etcd&exclude=nope").await;
-        let expected = "[+]ping ok\n[+]log ok\n[+]storage ok\n[+]shutdown ok\n\
+        let expected = "[+]ping ok\n[+]log ok\n[+]storage ok\n[+]watch-cache ok\n[+]shutdown ok\n\
                         warn: some health checks cannot be excluded: no matches for \"etcd\",\"nope\"\n\
                         readyz check passed\n";
         assert_eq!((status, report.as_str()), (200, expected));

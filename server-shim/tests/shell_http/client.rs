@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use watchkeep_server::app::App;
 use watchkeep_server::bootstrap;
+use watchkeep_server::cached::WatchCache;
 use watchkeep_server::server::{Server, ServerOptions};
 use watchkeep_storage::Environment;
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
@@ -53,8 +54,9 @@ impl Running {
         adjust: impl FnOnce(Server) -> Server,
     ) -> Self {
         let environment = Environment::system();
-        let backend = MemoryBackend::new(MemoryOptions::default(), environment.clone());
-        let app = Arc::new(App::new(&backend, environment.clone(), Duration::from_hours(1)).await.unwrap());
+        let store = Arc::new(MemoryBackend::new(MemoryOptions::default(), environment.clone()));
+        let backend = WatchCache::default().over(store, &environment);
+        let app = Arc::new(App::new(&*backend, environment.clone(), Duration::from_hours(1)).await.unwrap());
         bootstrap::run(&app).await.unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = ServerOptions { listen, max_connections, shutdown_grace };

@@ -20,6 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use watchkeep_server::app::App;
 use watchkeep_server::bootstrap;
+use watchkeep_server::cached::WatchCache;
 use watchkeep_server::server::{Server, ServerOptions};
 use watchkeep_server::telemetry::{Metrics, recorder};
 use watchkeep_storage::{Backend, Environment, Interface, Revision};
@@ -71,15 +72,19 @@ impl Wire {
         Self::start_with(|_| ()).await
     }
 
+    /// Starts a server that keeps objects in memory, and reads them from there without a cache.
+    #[cfg(feature = "memory")]
+    pub(crate) async fn start_uncached() -> Self {
+        let environment = Environment::system();
+        Self::start_from(memory(&environment), environment, Metrics::default(), |_| ()).await
+    }
+
     /// Starts a server that keeps objects in memory, and whose state is adjusted before.
     #[cfg(feature = "memory")]
     pub(crate) async fn start_with(adjust: impl FnOnce(&mut App)) -> Self {
-        use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
-
         let environment = Environment::system();
-        let options = MemoryOptions { first_revision: Some(FIRST_REVISION), ..MemoryOptions::default() };
-        let backend = MemoryBackend::new(options, environment.clone());
-        Self::start_from(&backend, environment, Metrics::default(), adjust).await
+        let backend = WatchCache::default().over(memory(&environment), &environment);
+        Self::start_from(backend, environment, Metrics::default(), adjust).await
     }
 
     /// Starts a server that keeps objects in this directory, and shows what its store measures.
@@ -91,17 +96,19 @@ impl Wire {
         let options = RocksOptions { first_revision: Some(FIRST_REVISION), ..RocksOptions::new(directory) };
         let (recorder, metrics) = recorder().unwrap();
         let open = || RocksBackend::open(options, environment.clone());
-        let backend = metrics::with_local_recorder(&recorder, open).unwrap();
-        Self::start_from(&backend, environment, metrics, |_| ()).await
+        let store = Arc::new(metrics::with_local_recorder(&recorder, open).unwrap());
+        let backend = WatchCache::default().over(store, &environment);
+        Self::start_from(backend, environment, metrics, |_| ()).await
     }
 
-    async fn start_from(
-        backend: &dyn Backend,
+    /// Starts a server over a store.
+    pub(crate) async fn start_from(
+        backend: Arc<dyn Backend>,
         environment: Environment,
         metrics: Metrics,
         adjust: impl FnOnce(&mut App),
     ) -> Self {
-        let mut app = App::new(backend, environment.clone(), Duration::from_hours(1)).await.unwrap();
+        let mut app = App::new(&*backend, environment.clone(), Duration::from_hours(1)).await.unwrap();
         adjust(&mut app);
         let app = Arc::new(app);
         bootstrap::run(&app).await.unwrap();
@@ -230,6 +237,15 @@ impl Wire {
         self.store("configmaps").compact(revision).await.unwrap();
         revision
     }
+}
+
+/// A store in memory.
+#[cfg(feature = "memory")]
+pub(crate) fn memory(environment: &Environment) -> Arc<dyn Backend> {
+    use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
+
+    let options = MemoryOptions { first_revision: Some(FIRST_REVISION), ..MemoryOptions::default() };
+    Arc::new(MemoryBackend::new(options, environment.clone()))
 }
 
 /// The bytes of a request.

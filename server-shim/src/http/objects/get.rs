@@ -24,8 +24,10 @@ pub(super) async fn object(target: &Target, query: &Query) -> Result<Arc<Record>
             Freshness::AtLeast(revision.map_err(|error| failed(error.into()))?)
         }
     };
+    let environment = &target.app.environment;
+    let begin = environment.uptime();
     let read = || target.store.get(&key, freshness);
-    let found = when_reached(&target.app.environment, read).await.map_err(failed)?;
+    let found = when_reached(environment, begin, read).await.map_err(failed)?;
     found.record.ok_or_else(|| failed(Error::NotFound { key: key.clone() }))
 }
 
@@ -37,7 +39,9 @@ pub(super) async fn object(target: &Target, query: &Query) -> Result<Arc<Record>
 pub(super) async fn collection(target: &Target, params: &ReadParams) -> Result<ListPage, ApiError> {
     let scope = target.scope()?;
     let options = params.list_options();
+    let environment = &target.app.environment;
+    let begin = environment.uptime();
     let read = || list(&*target.store, scope.clone(), &options);
-    let page = when_reached(&target.app.environment, read).await;
+    let page = when_reached(environment, begin, read).await;
     page.map_err(|error| target.error(&error, StatusFor::List))
 }

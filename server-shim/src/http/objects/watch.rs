@@ -43,9 +43,10 @@ pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) 
     let request = params.watch_options().resolve(target.scope()?);
     let request = request.map_err(|error| target.error(&error, StatusFor::Watch))?;
     let environment = &target.app.environment;
+    let begin = environment.uptime();
     let source = match target.store.watch(request.clone()).await {
         Ok(watcher) => Source::Open(watcher),
-        Err(Error::FutureRevision { .. }) => Source::Opening(reach(target, request)),
+        Err(Error::FutureRevision { .. }) => Source::Opening(reach(target, begin, request)),
         Err(error @ Error::Compacted { .. }) => Source::Refused(error),
         Err(error) => return Err(target.error(&error, StatusFor::Watch)),
     };
@@ -68,10 +69,10 @@ pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) 
     Ok(StreamBody::new(stream).boxed_unsync())
 }
 
-/// Opens a watch as soon as its store has reached its revision, if that does not take too long.
-fn reach(target: &Target, request: WatchRequest) -> Opening {
+/// Opens a watch as soon as its store has reached its revision, if that does not take too long since `begin`.
+fn reach(target: &Target, begin: Duration, request: WatchRequest) -> Opening {
     let (store, environment) = (Arc::clone(&target.store), target.app.environment.clone());
-    Box::pin(async move { when_reached(&environment, || store.watch(request.clone())).await })
+    Box::pin(async move { when_reached(&environment, begin, || store.watch(request.clone())).await })
 }
 
 /// When the next bookmark is due.
