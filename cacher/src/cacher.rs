@@ -125,6 +125,12 @@ impl Cacher {
                         during: CompactedDuring::Watch,
                     });
                 }
+                let is_before_window = revision < shared.window.lock().oldest();
+                if is_before_window {
+                    // Only the store knows whether one can go on from there. Who is refused is told now: a
+                    // watch that ends later begins again at the same place.
+                    drop(shared.store.watch(request.clone()).await?);
+                }
                 revision
             }
             WatchStart::Now | WatchStart::Initial { freshness: Freshness::Latest, .. } => {

@@ -1,0 +1,137 @@
+//! A store in memory with a fault that can be switched.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
+use watchkeep_storage::{
+    Backend, BoxFuture, Commit, CompactedDuring, Environment, Error, Found, Freshness, Interface, Key,
+    ListRequest, Listing, Outcome, ResourcePrefix, Revision, Schema, Stats, Value, WatchEvent, WatchRequest,
+    WatchSource, WatchStart, Watcher,
+};
+
+/// What is wrong with a store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// It lets nobody watch.
+    RefusesWatches,
+    /// Its watches show nothing.
+    SilentWatches,
+    /// It lets nobody list.
+    RefusesLists,
+    /// Revisions before this one were lost, as by a crash: who comes with one cannot go on from it.
+    LostBefore(Revision),
+}
+
+/// A resource of such a store.
+pub(crate) struct Faulty {
+    store: Arc<dyn Interface>,
+    fault: Arc<Mutex<Fault>>,
+}
+
+impl Faulty {
+    /// One with this prefix, and its fault.
+    pub(crate) async fn new(
+        prefix: &str,
+        environment: &Environment,
+        fault: Fault,
+    ) -> (Self, Arc<Mutex<Fault>>) {
+        let backend = MemoryBackend::new(MemoryOptions::default(), environment.clone());
+        let prefix = ResourcePrefix::new(prefix).unwrap();
+        let store = backend.resource(prefix, Arc::new(Schema::default())).await.unwrap();
+        let fault = Arc::new(Mutex::new(fault));
+        (Self { store, fault: Arc::clone(&fault) }, fault)
+    }
+}
+
+/// Creates an object of each name.
+pub(crate) async fn create(store: &dyn Interface, names: &[&str]) {
+    for name in names {
+        let json = format!(r#"{{"kind":"Job","apiVersion":"batch/v1","metadata":{{"name":"{name}"}}}}"#);
+        let value = Value::new(json.into_bytes(), store.schema()).unwrap();
+        let key = store.prefix().object(Some("n"), name).unwrap();
+        watchkeep_storage::create(store, key, value, None).await.unwrap();
+    }
+}
+
+struct Silent;
+
+impl WatchSource for Silent {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+        Poll::Pending
+    }
+
+    fn progress(&self) -> Revision {
+        Revision::ZERO
+    }
+}
+
+fn refusal() -> Error {
+    Error::Unreachable { reason: "it is a test".to_owned() }
+}
+
+impl Interface for Faulty {
+    fn prefix(&self) -> &ResourcePrefix {
+        self.store.prefix()
+    }
+
+    fn schema(&self) -> &Schema {
+        self.store.schema()
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
+        self.store.commit(commit)
+    }
+
+    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
+        self.store.get(key, freshness)
+    }
+
+    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
+        match *self.fault.lock() {
+            Fault::RefusesLists => Box::pin(async { Err(refusal()) }),
+            _ => self.store.list(request),
+        }
+    }
+
+    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
+        match (*self.fault.lock(), request.start) {
+            (Fault::RefusesWatches, _) => Box::pin(async { Err(refusal()) }),
+            (Fault::SilentWatches, _) => Box::pin(async { Ok(Watcher::new(Silent)) }),
+            (Fault::LostBefore(oldest), WatchStart::After(requested)) if requested < oldest => {
+                let during = CompactedDuring::Watch;
+                Box::pin(async move { Err(Error::Compacted { requested, oldest, during }) })
+            }
+            _ => self.store.watch(request),
+        }
+    }
+
+    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
+        self.store.current_revision()
+    }
+
+    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.store.request_progress()
+    }
+
+    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
+        self.store.compact(revision)
+    }
+
+    fn compacted_revision(&self) -> Revision {
+        self.store.compacted_revision()
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
+        self.store.stats()
+    }
+
+    fn readiness(&self) -> Result<(), Error> {
+        self.store.readiness()
+    }
+}

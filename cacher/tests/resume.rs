@@ -1,0 +1,62 @@
+//! Watches that go on from before all that the cache knows.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod faulty;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use watchkeep_cacher::{Cacher, CacherOptions};
+use watchkeep_storage::{
+    Environment, Error, Interface, Predicate, Revision, WatchEvent, WatchRequest, WatchStart,
+};
+
+use self::faulty::{Fault, Faulty, create};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A cache that was filled after some commits, and the revisions before and after the first of them.
+async fn start() -> (Cacher, [Revision; 2], impl Fn(Fault)) {
+    let environment = Environment::system();
+    let (store, fault) = Faulty::new("/jobs", &environment, Fault::None).await;
+    let before = store.current_revision().await.unwrap();
+    create(&store, &["a"]).await;
+    let after = store.current_revision().await.unwrap();
+    create(&store, &["b"]).await;
+    let cache = Cacher::new(Arc::new(store), CacherOptions::default(), &environment);
+    cache.filled().await;
+    (cache, [before, after], move |next| *fault.lock() = next)
+}
+
+fn watch_after(cache: &Cacher, revision: Revision) -> WatchRequest {
+    let scope = cache.prefix().under(None).unwrap();
+    let predicate = Predicate::everything();
+    WatchRequest { scope, start: WatchStart::After(revision), predicate, progress: false }
+}
+
+/// The refusal has to come before the stream: who is cut off after it comes again with the same revision.
+#[tokio::test]
+async fn a_watch_from_a_revision_that_the_store_has_lost_is_refused_when_it_is_opened() {
+    let (cache, [before, after], set) = start().await;
+    set(Fault::LostBefore(after));
+    let refused = cache.watch(watch_after(&cache, before)).await.err();
+    assert!(
+        matches!(refused, Some(Error::Compacted { requested, oldest, .. }) if (requested, oldest) == (before, after)),
+        "{refused:?}"
+    );
+    cache.watch(watch_after(&cache, after)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_from_before_the_cache_was_filled_reads_the_history_of_the_store() {
+    let (cache, [before, _], _) = start().await;
+    let mut watch = cache.watch(watch_after(&cache, before)).await.unwrap();
+    create(&cache, &["c"]).await;
+    for name in ["a", "b", "c"] {
+        let event = tokio::time::timeout(DEADLINE, watch.next()).await.unwrap().unwrap().unwrap();
+        let WatchEvent::Change(change) = event else { panic!("{event:?}") };
+        assert_eq!(change.event.key, cache.prefix().object(Some("n"), name).unwrap());
+    }
+}
