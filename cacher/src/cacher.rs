@@ -90,7 +90,8 @@ impl Cacher {
         let shared = &self.shared;
         let known =
             Known { ready: shared.check_ready().is_ok(), compacted: shared.store.compacted_revision() };
-        let found = match route(request.at, known) {
+        let route = route(request.at, known);
+        let found = match route {
             Route::Current => shared.wait_until_current().await.is_ok().then(|| shared.newest()),
             Route::NotOlder(revision) => {
                 shared.wait_until_fresh(revision).await?;
@@ -106,10 +107,18 @@ impl Cacher {
             }
             Route::Store => None,
         };
-        match found {
-            Some((picture, revision)) => Ok(list::open(&shared.open, picture, revision, request).await),
+        let from_store = found.is_none();
+        let listing = match found {
+            Some((picture, revision)) => {
+                let telemetry = Arc::clone(&shared.telemetry);
+                Ok(list::open(&shared.open, telemetry, picture, revision, request).await)
+            }
             None => shared.store.list(request).await,
+        };
+        if route == Route::Current {
+            shared.telemetry.consistent_read(listing.is_ok(), from_store);
         }
+        listing
     }
 
     async fn open_watch(&self, request: WatchRequest) -> Result<Watcher, Error> {

@@ -71,12 +71,17 @@ pub(crate) async fn run(shared: Weak<Shared>, interval: Duration, environment: E
         }
         let prefix = shared.store.prefix();
         match look(&shared).await {
-            Ok(Verdict::Same | Verdict::TooLate) => {}
+            Ok(Verdict::TooLate) => {}
+            Ok(Verdict::Same) => shared.telemetry.checked(Some(true)),
             Ok(differs @ Verdict::Differs { .. }) => {
                 tracing::error!(%prefix, ?differs, "the cache is not what the store holds, and is filled anew");
+                shared.telemetry.checked(Some(false));
                 shared.distrust();
             }
-            Err(error) => tracing::warn!(%prefix, %error, "the cache was not compared with the store"),
+            Err(error) => {
+                tracing::warn!(%prefix, %error, "the cache was not compared with the store");
+                shared.telemetry.checked(None);
+            }
         }
     }
 }

@@ -40,8 +40,11 @@ impl Shared {
         if revision > current {
             return Err(Error::FutureRevision { requested: revision, current, retry_after: RETRY_AFTER });
         }
+        let begin = self.environment.uptime();
         let waiting = self.ask_until_fresh(revision);
-        if tokio::time::timeout(self.options.fresh_timeout, waiting).await.is_ok() {
+        let waited = tokio::time::timeout(self.options.fresh_timeout, waiting).await;
+        self.telemetry.read_wait.record(self.environment.uptime().saturating_sub(begin));
+        if waited.is_ok() {
             return Ok(());
         }
         let current = self.published();

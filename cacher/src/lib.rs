@@ -48,7 +48,7 @@
 //! | `Shared::window` | the ring | a batch; events outside | after `source` and `kept` |
 //! | a part of `Topics` | which topics there are | a look | after `source` |
 //! | a `Log` | a topic's newest events, who waits | a batch | after its part |
-//! | `Progress`, `Ready`, `OpenPictures` | requests, readiness, deadlines | O(log n) | last |
+//! | `Progress`, `Ready`, `OpenPictures`, `Telemetry` | requests, readiness, deadlines, the event that is measured | O(log n) | last |
 //!
 //! Wake-ups and what is given up are collected under a lock and done outside of it. Pictures are read without
 //! any lock (`arc-swap`).
@@ -83,11 +83,13 @@ mod refill;
 mod reflector;
 pub mod ring;
 mod shared;
+mod telemetry;
 mod topic;
 mod watch;
 mod window;
 
 pub use self::backend::CachedBackend;
 pub use self::cacher::Cacher;
-pub use self::options::CacherOptions;
+pub use self::options::{CacherOptions, ResourceName};
+pub use self::telemetry::HISTOGRAM_BUCKETS;
 pub use self::window::WindowStats;

@@ -10,6 +10,7 @@ use watchkeep_storage::{
 
 use crate::open::{OpenPicture, OpenPictures};
 use crate::picture::{Picture, Places};
+use crate::telemetry::Telemetry;
 
 /// How many records are looked at before other tasks get their turn.
 const STEP_RECORDS: usize = 1024;
@@ -17,11 +18,13 @@ const STEP_RECORDS: usize = 1024;
 /// Opens a list of a picture.
 pub(crate) async fn open(
     pictures: &Arc<OpenPictures>,
+    telemetry: Arc<Telemetry>,
     picture: Arc<Picture>,
     revision: Revision,
     request: ListRequest,
 ) -> Listing {
     let ListRequest { scope, start, limit, predicate, .. } = request;
+    telemetry.lists.increment(1);
     let mut places = picture.matching(&scope, start.as_deref(), &predicate);
     let mut continuation = None;
     if let Some(limit) = limit
@@ -38,7 +41,8 @@ pub(crate) async fn open(
         places = page;
     }
     let picture = OpenPicture::new(pictures, picture, places, revision);
-    Listing { revision, continuation, cursor: Box::new(PictureCursor { picture: Some(picture), predicate }) }
+    let cursor = Box::new(PictureCursor { picture: Some(picture), predicate, telemetry });
+    Listing { revision, continuation, cursor }
 }
 
 /// The first of these places, up to the `limit`th matching record; `None` if there are fewer.
@@ -71,6 +75,7 @@ struct PictureCursor {
     /// `None` at the end.
     picture: Option<OpenPicture>,
     predicate: Predicate,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Cursor for PictureCursor {
@@ -80,12 +85,15 @@ impl Cursor for PictureCursor {
             let Some(open) = &self.picture else { return Ok(found) };
             // Progress is kept only at the end, so that a dropped call has skipped nothing. [CANCEL-READ]
             let (picture, mut left) = open.left()?;
+            let before = left.len();
             while !left.is_empty() && found.len() < BATCH_RECORDS_MAX {
                 left = take(&picture, &left, &self.predicate, &mut found);
                 if !left.is_empty() && found.len() < BATCH_RECORDS_MAX {
                     tokio::task::yield_now().await;
                 }
             }
+            self.telemetry.list_fetched.increment((before - left.len()) as u64);
+            self.telemetry.list_returned.increment(found.len() as u64);
             if left.is_empty() {
                 self.picture = None;
             } else {

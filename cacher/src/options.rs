@@ -1,6 +1,10 @@
 //! What a cache may hold, and how long it waits.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use watchkeep_storage::ResourcePrefix;
 
 /// The bounds of a cache. One set for each resource.
 #[derive(Clone, Debug)]
@@ -34,6 +38,27 @@ pub struct CacherOptions {
     pub fill_timeout: Duration,
     /// How many watches may catch up from the store's history at once; others wait for their turn. Default 16.
     pub catching_up_max: usize,
+    /// What the resources are called in metrics, by their prefixes. One that is not among them is called by its
+    /// prefix. Default none.
+    pub names: Arc<BTreeMap<String, ResourceName>>,
+}
+
+/// What a resource is called in metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceName {
+    /// The API group; empty for the core group.
+    pub group: Arc<str>,
+    /// The plural name.
+    pub resource: Arc<str>,
+}
+
+impl CacherOptions {
+    /// What the resource of a prefix is called.
+    pub(crate) fn name_of(&self, prefix: &ResourcePrefix) -> ResourceName {
+        let unnamed =
+            || ResourceName { group: "".into(), resource: prefix.as_str().trim_matches('/').into() };
+        self.names.get(prefix.as_str()).cloned().unwrap_or_else(unnamed)
+    }
 }
 
 impl Default for CacherOptions {
@@ -49,6 +74,7 @@ impl Default for CacherOptions {
             check_interval: Duration::from_mins(5),
             fill_timeout: Duration::from_secs(30),
             catching_up_max: 16,
+            names: Arc::default(),
         }
     }
 }

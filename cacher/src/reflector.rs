@@ -23,7 +23,9 @@ pub(crate) async fn run(shared: Weak<Shared>, environment: Environment) {
     let mut pause = PAUSE_MIN;
     loop {
         let Some(cache) = shared.upgrade() else { return };
+        let begin = environment.uptime();
         let filled = fill(&cache).await;
+        cache.telemetry.filled(filled.is_ok(), environment.uptime().saturating_sub(begin));
         if let Err(error) = filled {
             tracing::warn!(%error, prefix = %cache.store.prefix(), "the cache could not be filled, and is tried again");
             cache.ready.reset(error.to_string(), &environment);

@@ -24,6 +24,7 @@ use crate::picture::Picture;
 use crate::pictures::Pictures;
 use crate::progress::Progress;
 use crate::ready::Ready;
+use crate::telemetry::{Batch, Telemetry};
 use crate::topic::Topics;
 use crate::window::Window;
 
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     /// Who may catch up from the store's history.
     pub(crate) catching_up: Arc<Semaphore>,
     watches: AtomicU64,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 /// Why the cache does not follow its store any more.
@@ -102,6 +104,7 @@ impl Shared {
             open: Arc::new(OpenPictures::new(environment.clone(), options.cursor_deadline)),
             catching_up: Arc::new(Semaphore::new(options.catching_up_max)),
             watches: AtomicU64::new(0),
+            telemetry: Arc::new(Telemetry::new(&options.name_of(store.prefix()))),
             store,
             environment,
             options,
@@ -155,12 +158,16 @@ impl Shared {
     /// Whether there may be more.
     fn drive_on(&self) -> bool {
         for _ in 0..BATCHES_MAX {
-            let mut wakers = Vec::new();
+            let (mut wakers, mut batch) = (Vec::new(), None);
             let more = {
                 let mut source = self.source.lock();
-                self.drive_batch(&mut source, &mut wakers)
+                self.drive_batch(&mut source, &mut wakers, &mut batch)
             };
+            let published = batch.map(|batch| (self.telemetry.published(&batch, &self.environment), batch));
             wakers.into_iter().for_each(Waker::wake);
+            if let Some((published, batch)) = published {
+                self.telemetry.woken(&batch, published, &self.environment);
+            }
             if !more {
                 return false;
             }
@@ -185,7 +192,7 @@ impl Shared {
     }
 
     /// Whether there may be more.
-    fn drive_batch(&self, source: &mut Source, wakers: &mut Vec<Waker>) -> bool {
+    fn drive_batch(&self, source: &mut Source, wakers: &mut Vec<Waker>, batch: &mut Option<Batch>) -> bool {
         let Some(mut watcher) = source.watcher.take() else { return false };
         let waker = source.waker.clone();
         let mut context = Context::from_waker(&waker);
@@ -196,6 +203,7 @@ impl Shared {
             }
             match poll(&mut watcher, &mut context) {
                 Poll::Ready(Some(Ok(WatchEvent::Change(change)))) => {
+                    self.telemetry.taken(batch, change.revision(), &self.environment);
                     self.apply(source, &change.event, wakers);
                     events += 1;
                 }
@@ -335,6 +343,7 @@ impl Shared {
         self.open.free_expired();
         let oldest = self.window.lock().oldest();
         self.give_up_before(oldest.max(self.store.compacted_revision()));
+        self.telemetry.look(self);
     }
 }
 

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -46,6 +47,8 @@ pub(crate) struct CacheWatch {
     /// Whether requests for progress concern this watch, and how many it has answered.
     answered: Option<u64>,
     history: Option<History>,
+    /// When it was opened, by uptime.
+    opened: Duration,
 }
 
 /// The initial state, on its way out.
@@ -118,6 +121,7 @@ impl CacheWatch {
             position,
             answered: progress.then(|| shared.progress.asked().times),
             history: None,
+            opened: shared.environment.uptime(),
         }
     }
 
@@ -125,10 +129,11 @@ impl CacheWatch {
     /// that matches little does not keep other tasks waiting.
     fn poll_initial(&mut self, context: &Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
         let Some(initial) = &mut self.initial else { return Poll::Ready(None) };
-        if initial.batch.is_empty()
-            && let Err(error) = initial.read(&self.predicate)
-        {
-            return Poll::Ready(Some(Err(error)));
+        if initial.batch.is_empty() {
+            if let Err(error) = initial.read(&self.predicate) {
+                return Poll::Ready(Some(Err(error)));
+            }
+            self.shared.telemetry.init_events.increment(initial.batch.len() as u64);
         }
         if let Some(record) = initial.batch.pop_front() {
             let event = Arc::new(Event::initial(record));
@@ -177,6 +182,7 @@ impl CacheWatch {
             if self.scope.contains(&event.key)
                 && let Some(event_type) = event.seen_through(&self.predicate)
             {
+                self.shared.telemetry.shown(event.revision, self.opened, &self.shared.environment);
                 self.taken.push_back(Change { event_type, event });
             }
         }
@@ -184,6 +190,7 @@ impl CacheWatch {
 
     /// Asks the store for what the window has given up.
     fn open_history(&self) -> History {
+        self.shared.telemetry.catch_ups.increment(1);
         let (store, turns) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.catching_up));
         let request = WatchRequest {
             scope: self.scope.clone(),
@@ -263,6 +270,7 @@ impl WatchSource for CacheWatch {
                 return Poll::Ready(Some(Ok(WatchEvent::Change(change))));
             }
             if let Err(error) = ready!(self.poll_history(context)) {
+                self.shared.telemetry.ended(&error);
                 return Poll::Ready(Some(Err(error)));
             }
             if self.taken.is_empty() && !self.look(context.waker()) {

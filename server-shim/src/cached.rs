@@ -4,11 +4,11 @@
 //! Promises: a resource without a cache is read from the store, as if there were none at all; closing ends the
 //! caches before the store that they follow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use watchkeep_cacher::{CachedBackend, CacherOptions};
+use watchkeep_cacher::{CachedBackend, CacherOptions, ResourceName};
 use watchkeep_storage::{Backend, BoxFuture, Environment, Error, Interface, ResourcePrefix, Schema};
 
 use crate::kinds::resource::Resource;
@@ -100,9 +100,20 @@ impl WatchCache {
         }
         let table = ResourceTable::built_in();
         self.warn(&table);
-        let cached = CachedBackend::new(Arc::clone(&store), CacherOptions::default(), environment.clone());
+        let options = CacherOptions { names: Arc::new(names(&table)), ..CacherOptions::default() };
+        let cached = CachedBackend::new(Arc::clone(&store), options, environment.clone());
         Arc::new(PartlyCached { store, cached, uncached: self.uncached(&table) })
     }
+}
+
+/// What the stored resources are called, by their prefixes: of several names the first in discovery.
+fn names(table: &ResourceTable) -> BTreeMap<String, ResourceName> {
+    let mut names = BTreeMap::new();
+    for resource in table.resources() {
+        let name = || ResourceName { group: resource.group.into(), resource: resource.plural.into() };
+        names.entry(resource.storage_prefix.to_owned()).or_insert_with(name);
+    }
+    names
 }
 
 /// A store with a cache before some of its resources.
@@ -173,6 +184,15 @@ mod tests {
             assert!(uncached(&[&format!("{name}#100")]).is_empty(), "{name}");
         }
         assert_eq!(uncached(&["events#100", "events.events.k8s.io#0"]), ["/events/"]);
+    }
+
+    #[test]
+    fn resources_are_called_in_metrics_as_they_are_in_discovery() {
+        let names = names(&ResourceTable::built_in());
+        let name = |prefix: &str| names.get(prefix).map(|name| (&*name.group, &*name.resource));
+        assert_eq!(name("/pods/"), Some(("", "pods")));
+        assert_eq!(name("/deployments/"), Some(("apps", "deployments")));
+        assert_eq!(name("/events/"), Some(("", "events")));
     }
 
     #[test]

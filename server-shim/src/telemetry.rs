@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
-#[cfg(any(feature = "rocksdb", feature = "etcd3"))]
-use metrics_exporter_prometheus::Matcher;
 pub use metrics_exporter_prometheus::PrometheusRecorder;
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use watchkeep_storage::Environment;
 
 /// How often measurements are gathered when nobody asks for them: until then each one takes some memory.
@@ -24,7 +22,7 @@ pub struct Metrics(Option<PrometheusHandle>);
 /// # Errors
 /// When a histogram has no buckets.
 pub fn recorder() -> Result<(PrometheusRecorder, Metrics), BuildError> {
-    let builder = PrometheusBuilder::new();
+    let builder = with_buckets(PrometheusBuilder::new(), watchkeep_cacher::HISTOGRAM_BUCKETS)?;
     #[cfg(feature = "rocksdb")]
     let builder = with_buckets(builder, watchkeep_storage::rocksdb::HISTOGRAM_BUCKETS)?;
     #[cfg(feature = "etcd3")]
@@ -34,7 +32,6 @@ pub fn recorder() -> Result<(PrometheusRecorder, Metrics), BuildError> {
     Ok((recorder, metrics))
 }
 
-#[cfg(any(feature = "rocksdb", feature = "etcd3"))]
 fn with_buckets<const N: usize>(
     builder: PrometheusBuilder,
     histograms: [(&str, &[f64]); N],

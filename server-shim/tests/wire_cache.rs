@@ -1,4 +1,5 @@
-//! A server whose watch cache is not filled yet: what it serves meanwhile, what it says, and that it recovers.
+//! A server and its watch cache: what it serves while one is not filled yet, what it says, that it recovers, and
+//! what it measures.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
@@ -165,4 +166,34 @@ async fn a_server_is_ready_when_all_caches_are_filled() {
     let mut watch = wire.watch(&format!("{CONFIG_MAPS}?watch=true")).await;
     wire.make_config_map("b").await;
     assert_eq!(watch.briefs(1).await, ["ADDED b"]);
+}
+
+#[tokio::test]
+async fn a_collector_reads_what_the_cache_measures() {
+    let wire = Wire::start_measured().await;
+    let mut watch = wire.watch(&format!("{CONFIG_MAPS}?watch=true")).await;
+    wire.make_config_map("a").await;
+    assert_eq!(watch.briefs(1).await, ["ADDED a"]);
+    wire.read(CONFIG_MAPS).await;
+    let answer = wire.get("/metrics").await;
+    let page = answer.text();
+    let labels = r#"group="",resource="configmaps""#;
+    for sample in [
+        format!("apiserver_watch_cache_initializations_total{{{labels}}} 1"),
+        format!("apiserver_watch_cache_events_received_total{{{labels}}} 1"),
+        format!("apiserver_cache_list_returned_objects_total{{{labels}}} 1"),
+        format!(
+            r#"apiserver_watch_cache_consistent_read_total{{{labels},success="true",fallback="false"}} 1"#
+        ),
+        format!(
+            r#"apiserver_watch_events_dispatch_duration_seconds_count{{{labels},stage="storage_to_cache"}} 1"#
+        ),
+        format!(
+            r#"apiserver_watch_events_dispatch_duration_seconds_bucket{{{labels},stage="total",le="+Inf"}} 1"#
+        ),
+    ] {
+        assert!(page.lines().any(|line| line == sample), "no {sample} in\n{page}");
+    }
+    assert!(page.contains(r#"_initializations_total{group="apps",resource="deployments"} 1"#), "{page}");
+    assert!(!page.contains(r#"resource="events""#), "what is not cached measures nothing");
 }

@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
 use watchkeep_storage::{
@@ -22,6 +23,8 @@ pub(crate) enum Fault {
     RefusesWatches,
     /// Its watches show nothing.
     SilentWatches,
+    /// Its watches leave out every event, and say that there was none.
+    ForgetfulWatches,
     /// It lets nobody list.
     RefusesLists,
     /// Revisions before this one were lost, as by a crash: who comes with one cannot go on from it.
@@ -71,6 +74,23 @@ impl WatchSource for Silent {
     }
 }
 
+struct Forgets(Watcher);
+
+impl WatchSource for Forgets {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+        loop {
+            match ready!(self.0.poll_next_unpin(context)) {
+                Some(Ok(WatchEvent::Change(_))) => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
+    fn progress(&self) -> Revision {
+        self.0.progress()
+    }
+}
+
 fn refusal() -> Error {
     Error::Unreachable { reason: "it is a test".to_owned() }
 }
@@ -103,6 +123,9 @@ impl Interface for Faulty {
         match (*self.fault.lock(), request.start) {
             (Fault::RefusesWatches, _) => Box::pin(async { Err(refusal()) }),
             (Fault::SilentWatches, _) => Box::pin(async { Ok(Watcher::new(Silent)) }),
+            (Fault::ForgetfulWatches, _) => {
+                Box::pin(async { Ok(Watcher::new(Forgets(self.store.watch(request).await?))) })
+            }
             (Fault::LostBefore(oldest), WatchStart::After(requested)) if requested < oldest => {
                 let during = CompactedDuring::Watch;
                 Box::pin(async move { Err(Error::Compacted { requested, oldest, during }) })

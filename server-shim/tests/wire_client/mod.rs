@@ -72,6 +72,17 @@ impl Wire {
         Self::start_with(|_| ()).await
     }
 
+    /// Starts a server that keeps objects in memory, and shows what it measures.
+    #[cfg(feature = "memory")]
+    pub(crate) async fn start_measured() -> Self {
+        let environment = Environment::system();
+        let (recorder, metrics) = recorder().unwrap();
+        // For this thread, which is all that a test has.
+        let _recording = metrics::set_default_local_recorder(&recorder);
+        let backend = WatchCache::default().over(memory(&environment), &environment);
+        Self::start_from(backend, environment, metrics, |_| ()).await
+    }
+
     /// Starts a server that keeps objects in memory, and reads them from there without a cache.
     #[cfg(feature = "memory")]
     pub(crate) async fn start_uncached() -> Self {
