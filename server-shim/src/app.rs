@@ -108,12 +108,15 @@ fn stored(table: &ResourceTable) -> impl Iterator<Item = &Arc<Resource>> {
     table.resources().iter().filter(move |resource| seen.insert(resource.storage_prefix))
 }
 
+/// A store that is being opened.
+type Opening<'a> = BoxFuture<'a, Result<Arc<dyn Interface>, Error>>;
+
 /// Opens the store of a resource, with all that its names make selectable.
 fn open<'a>(
     backend: &'a dyn Backend,
     table: &ResourceTable,
     resource: &Resource,
-) -> Result<BoxFuture<'a, Result<Arc<dyn Interface>, Error>>, Error> {
+) -> Result<Opening<'a>, Error> {
     let versions = table.resources().iter().filter(|other| other.storage_prefix == resource.storage_prefix);
     let schema = selectable::schema(versions.map(|version| &**version));
     Ok(backend.resource(ResourcePrefix::new(resource.storage_prefix)?, Arc::new(schema)))

@@ -60,12 +60,12 @@ mod tests {
         let environment = Environment::system();
         let begin = environment.uptime();
         let read = async || {
-            let there = environment.uptime() - begin >= reached;
+            let there = environment.uptime().saturating_sub(begin) >= reached;
             environment.sleep(takes).await;
             if there { Ok(()) } else { Err(future()) }
         };
         let outcome = when_reached(&environment, begin, read).await;
-        (outcome, environment.uptime() - begin)
+        (outcome, environment.uptime().saturating_sub(begin))
     }
 
     #[tokio::test(start_paused = true)]
