@@ -17,17 +17,21 @@ use self::faulty::{Fault, Faulty, create};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A cache that was filled after some commits, and the revisions before and after the first of them.
-async fn start() -> (Cacher, [Revision; 2], impl Fn(Fault)) {
+/// A cache that was filled after some commits, and the revisions before and after the first of them. The store may
+/// have lost the one before.
+async fn start(is_lost: bool) -> (Cacher, [Revision; 2]) {
     let environment = Environment::system();
     let (store, fault) = Faulty::new("/jobs", &environment, Fault::None).await;
     let before = store.current_revision().await.unwrap();
     create(&store, &["a"]).await;
     let after = store.current_revision().await.unwrap();
     create(&store, &["b"]).await;
+    if is_lost {
+        *fault.lock() = Fault::LostBefore(after);
+    }
     let cache = Cacher::new(Arc::new(store), CacherOptions::default(), &environment);
     cache.filled().await;
-    (cache, [before, after], move |next| *fault.lock() = next)
+    (cache, [before, after])
 }
 
 fn watch_after(cache: &Cacher, revision: Revision) -> WatchRequest {
@@ -39,8 +43,7 @@ fn watch_after(cache: &Cacher, revision: Revision) -> WatchRequest {
 /// The refusal has to come before the stream: who is cut off after it comes again with the same revision.
 #[tokio::test]
 async fn a_watch_from_a_revision_that_the_store_has_lost_is_refused_when_it_is_opened() {
-    let (cache, [before, after], set) = start().await;
-    set(Fault::LostBefore(after));
+    let (cache, [before, after]) = start(true).await;
     let refused = cache.watch(watch_after(&cache, before)).await.err();
     assert!(
         matches!(refused, Some(Error::Compacted { requested, oldest, .. }) if (requested, oldest) == (before, after)),
@@ -50,8 +53,8 @@ async fn a_watch_from_a_revision_that_the_store_has_lost_is_refused_when_it_is_o
 }
 
 #[tokio::test]
-async fn a_watch_from_before_the_cache_was_filled_reads_the_history_of_the_store() {
-    let (cache, [before, _], _) = start().await;
+async fn a_watch_from_before_the_cache_was_filled_begins_there() {
+    let (cache, [before, _]) = start(false).await;
     let mut watch = cache.watch(watch_after(&cache, before)).await.unwrap();
     create(&cache, &["c"]).await;
     for name in ["a", "b", "c"] {
