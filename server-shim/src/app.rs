@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
-use watchkeep_storage::{Backend, BoxFuture, Environment, Error, Interface, ResourcePrefix};
+use watchkeep_storage::{Backend, Environment, Error, Interface, ResourcePrefix};
 
 use crate::http::checkpoints::Checkpoints;
 use crate::kinds::resource::Resource;
 use crate::kinds::table::ResourceTable;
 use crate::namespaces::Namespaces;
 use crate::selectable;
+
+/// How many stores are opened at once: some, as each waits for answers of its own; few, as each takes a thread where a
+/// disk is read.
+const OPENING_MAX: usize = 4;
 
 /// The state of a server.
 pub struct App {
@@ -34,7 +38,7 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store of every resource of the built-in table, all at once: caches are filled meanwhile.
+    /// Opens the store of every resource of the built-in table, some at a time: their caches are filled meanwhile.
     ///
     /// # Errors
     /// Those of [`Backend::resource`].
@@ -45,12 +49,12 @@ impl App {
     ) -> Result<Self, Error> {
         let table = ResourceTable::built_in();
         let opening = stored(&table).map(async |resource| {
-            Ok::<_, Error>((resource.storage_prefix, open(backend, &table, resource)?.await?))
+            Ok::<_, Error>((resource.storage_prefix, open(backend, &table, resource).await?))
         });
-        let stores = try_join_all(opening).await?;
+        let stores = stream::iter(opening).buffer_unordered(OPENING_MAX).try_collect().await?;
         Ok(Self {
             table: ArcSwap::from_pointee(table),
-            stores: stores.into_iter().collect(),
+            stores,
             environment,
             draining: CancellationToken::new(),
             namespaces: Namespaces::default(),
@@ -97,7 +101,7 @@ impl App {
 pub async fn ask(backend: &dyn Backend) -> Result<(), Error> {
     let table = ResourceTable::built_in();
     match stored(&table).next() {
-        Some(resource) => open(backend, &table, resource)?.await?.current_revision().await.map(drop),
+        Some(resource) => open(backend, &table, resource).await?.current_revision().await.map(drop),
         None => Ok(()),
     }
 }
@@ -108,16 +112,13 @@ fn stored(table: &ResourceTable) -> impl Iterator<Item = &Arc<Resource>> {
     table.resources().iter().filter(move |resource| seen.insert(resource.storage_prefix))
 }
 
-/// A store that is being opened.
-type Opening<'a> = BoxFuture<'a, Result<Arc<dyn Interface>, Error>>;
-
 /// Opens the store of a resource, with all that its names make selectable.
-fn open<'a>(
-    backend: &'a dyn Backend,
+async fn open(
+    backend: &dyn Backend,
     table: &ResourceTable,
     resource: &Resource,
-) -> Result<Opening<'a>, Error> {
+) -> Result<Arc<dyn Interface>, Error> {
     let versions = table.resources().iter().filter(|other| other.storage_prefix == resource.storage_prefix);
     let schema = selectable::schema(versions.map(|version| &**version));
-    Ok(backend.resource(ResourcePrefix::new(resource.storage_prefix)?, Arc::new(schema)))
+    backend.resource(ResourcePrefix::new(resource.storage_prefix)?, Arc::new(schema)).await
 }
