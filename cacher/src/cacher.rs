@@ -134,7 +134,8 @@ impl Cacher {
                         during: CompactedDuring::Watch,
                     });
                 }
-                let is_before_window = revision < shared.window.lock().oldest();
+                let oldest = shared.window.lock().oldest();
+                let is_before_window = oldest.is_none_or(|oldest| revision < oldest);
                 if is_before_window {
                     // Only the store knows whether one can go on from there. Who is refused is told now: a
                     // watch that ends later begins again at the same place.

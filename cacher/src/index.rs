@@ -20,7 +20,7 @@ use crate::map::{Chunks, CountedMap, Cursor, INNER_MAX, LEAF_MAX};
 pub enum Attribute {
     /// The label of this key. Objects without it are not in the index.
     Label(Arc<str>),
-    /// The selectable field of this name. Every object has it, if only with the value of its absence.
+    /// The selectable field of this name. Every object has it: one that is missing is empty, as it is to selectors.
     Field(Arc<str>),
 }
 
@@ -48,7 +48,7 @@ impl Attribute {
         let attributes = record.value.attributes();
         match self {
             Self::Label(key) => attributes.label(key),
-            Self::Field(name) => attributes.field(name),
+            Self::Field(name) => Some(attributes.field(name).unwrap_or_default()),
         }
     }
 }

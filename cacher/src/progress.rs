@@ -14,6 +14,8 @@ pub(crate) struct Progress(Mutex<State>);
 #[derive(Default)]
 struct State {
     asked: Asked,
+    /// Whether the cache has still to come to what was asked for.
+    pending: bool,
     /// By the number of the watch: an order, so that a seed replays it.
     wakers: BTreeMap<u64, Waker>,
 }
@@ -33,6 +35,7 @@ impl Progress {
         let wakers = {
             let mut state = self.0.lock();
             state.asked = Asked { times: state.asked.times + 1, at: state.asked.at.max(at) };
+            state.pending = true;
             std::mem::take(&mut state.wakers)
         };
         wakers.into_values().for_each(Waker::wake);
@@ -62,8 +65,9 @@ impl Progress {
     /// The cache has come to a revision: who could not answer before is to be woken.
     pub(crate) fn reached(&self, revision: Revision, wakers: &mut Vec<Waker>) {
         let mut state = self.0.lock();
-        if !state.asked.at.is_zero() && revision >= state.asked.at {
-            // Answered from now on by who looks.
+        if state.pending && revision >= state.asked.at {
+            // Answered from now on by who looks. Whoever waits next finds the revision published.
+            state.pending = false;
             wakers.extend(std::mem::take(&mut state.wakers).into_values());
         }
     }

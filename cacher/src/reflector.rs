@@ -1,7 +1,7 @@
 //! The reflector: fills the cache from a list and follows the store's watch. What breaks is begun anew.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,27 +20,31 @@ const TIDY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs until the cache is gone.
 pub(crate) async fn run(shared: Weak<Shared>, environment: Environment) {
-    let mut pause = PAUSE_MIN;
+    let mut pause = Pause::new(&environment);
     loop {
         let Some(cache) = shared.upgrade() else { return };
         let begin = environment.uptime();
         let filled = fill(&cache).await;
         cache.telemetry.filled(filled.is_ok(), environment.uptime().saturating_sub(begin));
-        if let Err(error) = filled {
-            tracing::warn!(%error, prefix = %cache.store.prefix(), "the cache could not be filled, and is tried again");
-            cache.ready.reset(error.to_string(), &environment);
-            drop(cache);
-            environment.sleep(jittered(pause, &environment)).await;
-            pause = (pause * 2).min(PAUSE_MAX);
-            continue;
+        match filled {
+            Ok(revision) => {
+                pause.begin(cache.published());
+                drop(cache);
+                environment.spawn(refill::run(shared.clone(), revision));
+                if follow(&shared, &environment).await.is_none() {
+                    return;
+                }
+                let Some(cache) = shared.upgrade() else { return };
+                if !pause.was_in_vain(cache.published()) {
+                    continue;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, prefix = %cache.store.prefix(), "the cache could not be filled, and is tried again");
+                cache.ready.reset(error.to_string(), &environment);
+            }
         }
-        let filled_at = cache.window.lock().oldest();
-        drop(cache);
-        pause = PAUSE_MIN;
-        environment.spawn(refill::run(shared.clone(), filled_at));
-        if follow(&shared, &environment).await.is_none() {
-            return;
-        }
+        pause.wait().await;
     }
 }
 
@@ -53,8 +57,8 @@ pub(crate) async fn tidy(shared: Weak<Shared>, environment: Environment) {
     }
 }
 
-/// Lists everything, and opens the watch that follows the list.
-async fn fill(shared: &Shared) -> Result<(), Error> {
+/// Lists everything, and opens the watch that follows the list. Returns the revision of the list.
+async fn fill(shared: &Shared) -> Result<Revision, Error> {
     let scope = shared.store.prefix().under(None)?;
     let predicate = Predicate::everything();
     let request = ListRequest { scope, at: ReadAt::Latest, start: None, limit: None, predicate };
@@ -70,12 +74,13 @@ async fn fill(shared: &Shared) -> Result<(), Error> {
     drop(cursor);
     let watcher = shared.store.watch(everything_after(shared, revision)?).await?;
     shared.refill(shared.current().of(records, revision), watcher);
-    Ok(())
+    Ok(revision)
 }
 
 /// Publishes what the store shows until the cache has to be filled anew; `None` when it is gone.
 async fn follow(shared: &Weak<Shared>, environment: &Environment) -> Option<()> {
-    let mut pause = PAUSE_MIN;
+    let mut pause = Pause::new(environment);
+    pause.begin(shared.upgrade()?.published());
     loop {
         let ended = poll_fn(|context| match shared.upgrade() {
             Some(shared) => shared.poll_source(context).map(Some),
@@ -93,21 +98,22 @@ async fn follow(shared: &Weak<Shared>, environment: &Environment) -> Option<()> 
                 cache.ready.reset(error.to_string(), environment);
                 return Some(());
             }
+            let is_in_vain = pause.was_in_vain(cache.published());
+            drop(cache);
+            if is_in_vain {
+                pause.wait().await;
+            }
+            let cache = shared.upgrade()?;
+            pause.begin(cache.published());
             match reopen(&cache).await {
-                Ok(()) => {
-                    pause = PAUSE_MIN;
-                    break;
-                }
+                Ok(()) => break,
                 Err(failed) => error = failed,
             }
-            drop(cache);
-            environment.sleep(jittered(pause, environment)).await;
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 }
 
-async fn reopen(shared: &Arc<Shared>) -> Result<(), Error> {
+async fn reopen(shared: &Shared) -> Result<(), Error> {
     let request = everything_after(shared, shared.published())?;
     let watcher = shared.store.watch(request).await?;
     shared.go_on(watcher);
@@ -120,8 +126,39 @@ pub(crate) fn everything_after(shared: &Shared, revision: Revision) -> Result<Wa
     Ok(WatchRequest { scope, start, predicate, progress: true })
 }
 
-/// Caches that lost their store together do not come back together.
-fn jittered(pause: Duration, environment: &Environment) -> Duration {
-    let chance = u32::try_from(environment.random() >> 32).unwrap_or_default();
-    pause.mul_f64(1.0 + f64::from(chance) / f64::from(u32::MAX))
+/// The pause before the next attempt: none after one that got somewhere.
+struct Pause<'e> {
+    environment: &'e Environment,
+    next: Duration,
+    /// By uptime.
+    begun: Duration,
+    at: Revision,
+}
+
+impl<'e> Pause<'e> {
+    fn new(environment: &'e Environment) -> Self {
+        Self { environment, next: PAUSE_MIN, begun: environment.uptime(), at: Revision::ZERO }
+    }
+
+    /// An attempt begins at a revision.
+    fn begin(&mut self, at: Revision) {
+        (self.begun, self.at) = (self.environment.uptime(), at);
+    }
+
+    /// Whether it has neither moved the cache on nor lasted.
+    fn was_in_vain(&mut self, now_at: Revision) -> bool {
+        let is_in_vain = now_at <= self.at && self.environment.uptime() < self.begun + self.next;
+        if !is_in_vain {
+            self.next = PAUSE_MIN;
+        }
+        is_in_vain
+    }
+
+    /// Waits, and longer the next time. Caches that lost their store together do not come back together.
+    async fn wait(&mut self) {
+        let chance = u32::try_from(self.environment.random() >> 32).unwrap_or_default();
+        let pause = self.next.mul_f64(1.0 + f64::from(chance) / f64::from(u32::MAX));
+        self.next = (self.next * 2).min(PAUSE_MAX);
+        self.environment.sleep(pause).await;
+    }
 }

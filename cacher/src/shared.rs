@@ -268,7 +268,8 @@ impl Shared {
             source.watcher = Some(watcher);
             source.ended = None;
             source.picture = picture.clone();
-            let garbage = (self.window.lock().reset(revision), self.kept.lock().clear());
+            let pictures = self.kept.lock().clear();
+            let garbage = (self.window.lock().reset(revision), pictures);
             let picture = Arc::new(picture);
             self.current.store(Arc::clone(&picture));
             self.kept.lock().keep(picture);
@@ -296,11 +297,13 @@ impl Shared {
         waker.wake();
     }
 
-    /// Goes on with a watch from where the last one ended.
+    /// Goes on with a watch from where the last one ended, if the cache was not found to be wrong meanwhile.
     pub(crate) fn go_on(&self, watcher: Watcher) {
         let mut source = self.source.lock();
-        source.watcher = Some(watcher);
-        source.ended = None;
+        if !matches!(source.ended, Some(Ended::Distrusted)) {
+            source.watcher = Some(watcher);
+            source.ended = None;
+        }
     }
 
     /// The picture of exactly this revision, if the cache still knows it.
@@ -341,7 +344,7 @@ impl Shared {
     /// Gives up what leads nowhere any more: pictures and topics from before the window.
     pub(crate) fn tidy(&self) {
         self.open.free_expired();
-        let oldest = self.window.lock().oldest();
+        let Some(oldest) = ({ self.window.lock().oldest() }) else { return };
         self.give_up_before(oldest.max(self.store.compacted_revision()));
         self.telemetry.look(self);
     }

@@ -42,9 +42,11 @@ pub(crate) struct Topics {
     fields: Vec<Arc<str>>,
     parts: [RwLock<HashMap<Topic, Arc<Log>, Hasher>>; PARTS],
     /// The newest revision whose publication has begun. Written before topics are looked up, read after one was
-    /// made: the lock of the part orders the two.
+    /// made and counted.
     begun: AtomicU64,
-    /// How many topics there are of single objects and of fields: mostly none, and then none are looked up.
+    /// How many topics there are of single objects and of fields: mostly none, and then none are looked up. So
+    /// no lock orders this look with `begun`: both are sequentially consistent, so that of the writer and of who
+    /// makes a topic one at least sees what the other did.
     narrow: AtomicUsize,
 }
 
@@ -59,17 +61,24 @@ struct LogState {
     /// Events up to here may be missing.
     dropped: Revision,
     /// Who waits. Counted by `round`, so that a watch knows whether its waker is still among them.
-    wakers: Vec<Waker>,
+    wakers: Vec<(Waker, Seen)>,
+    /// Places among them of watches that are gone.
+    free: Vec<usize>,
     round: u64,
     watches: usize,
 }
 
-/// A place among those who wait.
-#[derive(Clone, Copy, Debug)]
+/// A watch among those who wait, again and again.
+#[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    round: u64,
-    position: usize,
+    /// The round, and the place in it.
+    place: Option<(u64, usize)>,
+    seen: Seen,
 }
+
+/// Who waits has seen everything of the topic before the event that it is woken for: the writer notes here up to
+/// where that is. Else a watch that slept for long would have to look for it where it has long been given up.
+type Seen = Arc<AtomicU64>;
 
 /// What a look at a topic gives.
 pub(crate) enum Look {
@@ -77,8 +86,8 @@ pub(crate) enum Look {
     Events(Vec<Arc<Event>>),
     /// There is none; the watch will be woken.
     Nothing,
-    /// Some may be missing.
-    Behind,
+    /// Some after this revision may be missing.
+    Behind(Revision),
 }
 
 impl Topic {
@@ -127,21 +136,21 @@ impl Topics {
         let mut part = self.part(topic).write();
         let log = Arc::clone(part.entry(topic.clone()).or_insert_with(|| {
             if topic.is_narrow() {
-                self.narrow.fetch_add(1, Ordering::Relaxed);
+                self.narrow.fetch_add(1, Ordering::SeqCst);
             }
             Arc::new(Log::new())
         }));
         let mut state = log.0.lock();
         state.watches += 1;
         if state.watches == 1 {
-            state.dropped = state.dropped.max(Revision::new(self.begun.load(Ordering::Relaxed)));
+            state.dropped = state.dropped.max(Revision::new(self.begun.load(Ordering::SeqCst)));
         }
         drop(state);
         log
     }
 
     /// Ends to follow a topic, which goes with its last watch.
-    pub(crate) fn leave(&self, topic: &Topic, log: &Log, waiting: Option<Waiting>) {
+    pub(crate) fn leave(&self, topic: &Topic, log: &Log, waiting: &Waiting) {
         let mut part = self.part(topic).write();
         let (waker, is_last) = {
             let mut state = log.0.lock();
@@ -161,7 +170,7 @@ impl Topics {
 
     /// The publication of a revision begins: topics that are made from now on know that they missed it.
     pub(crate) fn begin(&self, revision: Revision) {
-        self.begun.fetch_max(revision.get(), Ordering::Relaxed);
+        self.begun.fetch_max(revision.get(), Ordering::SeqCst);
     }
 
     /// Hands an event to the topics that it concerns. Who waits there is to be woken.
@@ -174,15 +183,15 @@ impl Topics {
             let end = self.prefix.len() + slash + 1;
             self.hand(&Topic::Under(key.get(..end).unwrap_or_default().into()), event, wakers);
         }
-        if self.narrow.load(Ordering::Relaxed) == 0 {
+        if self.narrow.load(Ordering::SeqCst) == 0 {
             return;
         }
         self.hand(&Topic::One(key.into()), event, wakers);
         for (position, field) in self.fields.iter().enumerate() {
+            // A selector takes a missing field for an empty one.
             let value = |record: &Option<Arc<Record>>| {
-                record
-                    .as_ref()
-                    .and_then(|record| record.value.attributes().field(field).map(Box::<str>::from))
+                let attributes = record.as_ref()?.value.attributes();
+                Some(Box::<str>::from(attributes.field(field).unwrap_or_default()))
             };
             let (before, after) = (value(&event.previous), value(&event.current));
             if before != after
@@ -226,7 +235,8 @@ impl Topics {
                 let mut state = log.0.lock();
                 state.events.clear();
                 state.dropped = state.dropped.max(revision);
-                state.take_wakers(wakers);
+                // Where nothing is known of what lies between, nobody has seen it.
+                state.take_wakers(Revision::ZERO, wakers);
             }
         }
     }
@@ -238,6 +248,7 @@ impl Log {
             events: VecDeque::new(),
             dropped: Revision::ZERO,
             wakers: Vec::new(),
+            free: Vec::new(),
             round: 0,
             watches: 0,
         };
@@ -251,7 +262,7 @@ impl Log {
             state.dropped = dropped.revision;
         }
         state.events.push_back(Arc::clone(event));
-        state.take_wakers(wakers);
+        state.take_wakers(event.revision.previous(), wakers);
     }
 
     /// At most so many events after a revision. Where there is none, the waker waits for the next.
@@ -260,11 +271,12 @@ impl Log {
         after: Revision,
         events_max: usize,
         waker: &Waker,
-        waiting: &mut Option<Waiting>,
+        waiting: &mut Waiting,
     ) -> Look {
         let mut state = self.0.lock();
+        let after = after.max(Revision::new(waiting.seen.load(Ordering::Relaxed)));
         if state.dropped > after {
-            return Look::Behind;
+            return Look::Behind(after);
         }
         let first = state.events.partition_point(|event| event.revision <= after);
         let events: Vec<_> = state.events.range(first..).take(events_max).cloned().collect();
@@ -295,26 +307,42 @@ impl LogState {
     }
 
     /// Waits for the next event. Returns the waker that was there before.
-    fn wait(&mut self, waker: &Waker, waiting: &mut Option<Waiting>) -> Option<Waker> {
-        if let Some(place) = self.place(*waiting) {
+    fn wait(&mut self, waker: &Waker, waiting: &mut Waiting) -> Option<Waker> {
+        if let Some((place, _)) = self.place(waiting) {
             return (!place.will_wake(waker)).then(|| std::mem::replace(place, waker.clone()));
         }
-        *waiting = Some(Waiting { round: self.round, position: self.wakers.len() });
-        self.wakers.push(waker.clone());
+        let entry = (waker.clone(), Arc::clone(&waiting.seen));
+        let free = self.free.pop().and_then(|free| Some((free, self.wakers.get_mut(free)?)));
+        let position = if let Some((free, place)) = free {
+            *place = entry;
+            free
+        } else {
+            self.wakers.push(entry);
+            self.wakers.len() - 1
+        };
+        waiting.place = Some((self.round, position));
         None
     }
 
-    fn place(&mut self, waiting: Option<Waiting>) -> Option<&mut Waker> {
-        let Waiting { round, position } = waiting?;
+    fn place(&mut self, waiting: &Waiting) -> Option<&mut (Waker, Seen)> {
+        let (round, position) = waiting.place?;
         if round == self.round { self.wakers.get_mut(position) } else { None }
     }
 
-    fn forget(&mut self, waiting: Option<Waiting>) -> Option<Waker> {
-        self.place(waiting).map(|place| std::mem::replace(place, Waker::noop().clone()))
+    fn forget(&mut self, waiting: &Waiting) -> Option<Waker> {
+        let (waker, _) = self.place(waiting)?;
+        let waker = std::mem::replace(waker, Waker::noop().clone());
+        self.free.extend(waiting.place.map(|(_, position)| position));
+        Some(waker)
     }
 
-    fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+    /// Begins the next round. Who waited for it has seen everything up to a revision.
+    fn take_wakers(&mut self, seen: Revision, wakers: &mut Vec<Waker>) {
         self.round += 1;
-        wakers.append(&mut self.wakers);
+        self.free.clear();
+        wakers.extend(self.wakers.drain(..).map(|(waker, note)| {
+            note.fetch_max(seen.get(), Ordering::Relaxed);
+            waker
+        }));
     }
 }

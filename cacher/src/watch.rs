@@ -37,7 +37,7 @@ pub(crate) struct CacheWatch {
     predicate: Predicate,
     topic: Topic,
     log: Arc<Log>,
-    waiting: Option<Waiting>,
+    waiting: Waiting,
     /// The initial state, while it is being delivered.
     initial: Option<Initial>,
     /// What was taken and not yet returned; at most [`TAKE_MAX`].
@@ -115,7 +115,7 @@ impl CacheWatch {
             predicate,
             topic,
             log,
-            waiting: None,
+            waiting: Waiting::default(),
             initial,
             taken: VecDeque::new(),
             position,
@@ -163,7 +163,8 @@ impl CacheWatch {
                 self.position = self.position.max(published);
                 false
             }
-            Look::Behind => {
+            Look::Behind(seen) => {
+                self.position = seen;
                 // What is compacted is the store's to refuse, also where it is still here.
                 let is_compacted = self.position < self.shared.store.compacted_revision();
                 let window = || self.shared.window.lock().after(self.position, TAKE_MAX);
@@ -241,7 +242,7 @@ impl CacheWatch {
     }
 
     fn leave_history(&mut self) {
-        if self.position >= self.shared.window.lock().oldest() {
+        if self.shared.window.lock().oldest().is_some_and(|oldest| oldest <= self.position) {
             self.history = None;
         }
     }
@@ -250,7 +251,14 @@ impl CacheWatch {
     fn answer(&mut self, waker: &Waker) -> Option<WatchEvent> {
         let answered = self.answered?;
         let asked = self.shared.progress.wait(self.watch, waker);
-        if answered >= asked.times || self.position < asked.at {
+        if answered >= asked.times {
+            return None;
+        }
+        if self.position < asked.at {
+            if self.shared.published() >= asked.at {
+                // The cache came there after the look, and before this watch said that it waits for it.
+                waker.wake_by_ref();
+            }
             return None;
         }
         self.answered = Some(asked.times);
@@ -303,7 +311,7 @@ impl WatchSource for CacheWatch {
 
 impl Drop for CacheWatch {
     fn drop(&mut self) {
-        self.shared.topics.leave(&self.topic, &self.log, self.waiting);
+        self.shared.topics.leave(&self.topic, &self.log, &self.waiting);
         self.shared.progress.forget(self.watch);
     }
 }

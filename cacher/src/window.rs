@@ -82,12 +82,12 @@ impl Window {
     /// What it holds.
     pub(crate) fn stats(&self) -> WindowStats {
         let (events, capacity, bytes) = (self.0.len(), self.0.capacity(), self.0.bytes());
-        WindowStats { oldest: self.oldest(), events, capacity, bytes }
+        WindowStats { oldest: self.oldest().unwrap_or(Revision::MAX), events, capacity, bytes }
     }
 
-    /// Every event after this revision is here.
-    pub(crate) fn oldest(&self) -> Revision {
-        self.0.complete_after().unwrap_or(Revision::MAX)
+    /// Every event after this revision is here; `None` before the first list.
+    pub(crate) fn oldest(&self) -> Option<Revision> {
+        self.0.complete_after()
     }
 
     /// At most so many events after a revision; `None` if some are missing.

@@ -2,92 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod troubled;
+
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::Stream as _;
 use watchkeep_cacher::{Cacher, CacherOptions};
 use watchkeep_storage::conformance::instrument::Resource;
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::conformance::{Harness as _, MemoryHarness, Setup};
-use watchkeep_storage::{
-    BoxFuture, Commit, Error, Found, Freshness, Interface, Key, ListRequest, Listing, Outcome, ReadAt,
-    ResourcePrefix, Revision, Schema, Stats, WatchEvent, WatchRequest, WatchSource, Watcher,
-};
+use watchkeep_storage::{Interface, ReadAt};
 
-/// A store whose watches leave out every change of one name.
-struct Forgetful(Arc<dyn Interface>);
-
-struct Forgets(Watcher);
-
-impl WatchSource for Forgets {
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
-        loop {
-            match Pin::new(&mut self.0).poll_next(context) {
-                Poll::Ready(Some(Ok(WatchEvent::Change(change))))
-                    if change.event.key.as_str().ends_with("/lost") => {}
-                other => return other,
-            }
-        }
-    }
-
-    fn progress(&self) -> Revision {
-        self.0.progress()
-    }
-}
-
-impl Interface for Forgetful {
-    fn prefix(&self) -> &ResourcePrefix {
-        self.0.prefix()
-    }
-
-    fn schema(&self) -> &Schema {
-        self.0.schema()
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
-        self.0.commit(commit)
-    }
-
-    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
-        self.0.get(key, freshness)
-    }
-
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
-        self.0.list(request)
-    }
-
-    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
-        Box::pin(async move { Ok(Watcher::new(Forgets(self.0.watch(request).await?))) })
-    }
-
-    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
-        self.0.current_revision()
-    }
-
-    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.0.request_progress()
-    }
-
-    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
-        self.0.compact(revision)
-    }
-
-    fn compacted_revision(&self) -> Revision {
-        self.0.compacted_revision()
-    }
-
-    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
-        self.0.stats()
-    }
-
-    fn readiness(&self) -> Result<(), Error> {
-        self.0.readiness()
-    }
-}
+use self::troubled::Troubled;
 
 async fn names(cache: &Resource, at: ReadAt) -> BTreeSet<String> {
     let (records, _) = cache.read(cache.all(), at).await.unwrap();
@@ -102,7 +29,7 @@ fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 async fn a_cache_that_lost_an_event_is_found_and_filled_anew() {
     let store = MemoryHarness.open(Setup::default()).await;
     let pods = store.pods().await;
-    let forgetful = Arc::new(Forgetful(pods.interface()));
+    let forgetful = Troubled::new(pods.interface(), Box::new(troubled::forgetful));
     let cacher = Arc::new(Cacher::new(forgetful, CacherOptions::default(), store.environment()));
     cacher.filled().await;
     let cache = Resource::new(Arc::clone(&cacher) as Arc<dyn Interface>);
@@ -130,7 +57,7 @@ async fn a_cache_that_lost_an_event_is_found_and_filled_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_cache_looks_after_itself() {
     let store = MemoryHarness.open(Setup::default()).await;
-    let forgetful = Arc::new(Forgetful(store.pods().await.interface()));
+    let forgetful = Troubled::new(store.pods().await.interface(), Box::new(troubled::forgetful));
     let options = CacherOptions { check_interval: Duration::from_mins(1), ..CacherOptions::default() };
     let cacher = Arc::new(Cacher::new(forgetful, options, store.environment()));
     cacher.filled().await;
