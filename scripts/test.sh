@@ -127,7 +127,7 @@ run_tests() {
         return
     fi
     "${run[@]}" nextest run "${locked[@]}" --no-fail-fast --no-tests=pass "$@" || return
-    if [[ " $* " != *" --test "* ]]; then "${run[@]}" test "${locked[@]}" --doc "$@"; fi
+    if [[ " $* " != *" --test "* && " $* " != *" --lib "* ]]; then "${run[@]}" test "${locked[@]}" --doc "$@"; fi
 }
 
 # Prints `passed failed`, summed over the results of cargo test and nextest in the logs given.

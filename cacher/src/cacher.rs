@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{
     BoxFuture, Commit, CompactedDuring, Environment, Error, Found, Freshness, Interface, Key, ListRequest,
     Listing, Outcome, ResourcePrefix, Revision, Schema, Stats, WatchRequest, WatchStart, Watcher,
@@ -92,6 +93,7 @@ impl Cacher {
             Known { ready: shared.check_ready().is_ok(), compacted: shared.store.compacted_revision() };
         let route = route(request.at, known);
         let found = match route {
+            Route::Current if defect::on(Defect::CacheLatestDoesNotWait) => Some(shared.newest()),
             Route::Current => shared.wait_until_current().await.is_ok().then(|| shared.newest()),
             Route::NotOlder(revision) => {
                 shared.wait_until_fresh(revision).await?;

@@ -11,6 +11,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{Key, Predicate, Record};
 
 use crate::map::{Chunks, CountedMap, Cursor, INNER_MAX, LEAF_MAX};
@@ -100,6 +101,7 @@ impl Index {
         let is = current.and_then(|record| Some((self.attribute.of(record)?, record)));
         if let Some((value, record)) = was
             && is.is_none_or(|(now, current)| now != value || current.key != record.key)
+            && !(is.is_some() && defect::on(Defect::CacheIndexKeepsOldValue))
         {
             self.objects.remove(&Place { value: self.text(value), key: record.key.clone() });
         }

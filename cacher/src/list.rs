@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{
     BATCH_RECORDS_MAX, BoxFuture, Continuation, Cursor, Error, ListRequest, Listing, Predicate, Record,
     Revision,
@@ -33,7 +34,8 @@ pub(crate) async fn open(
     {
         let start = format!("{}\0", last.key);
         // All of the scope counts, whether it matches or not. [LIST-CONTINUATION]
-        let left = picture.places(&scope, Some(&start));
+        let by_matches = defect::on(Defect::CacheContinuesByMatches);
+        let left = if by_matches { places.behind(page.len()) } else { picture.places(&scope, Some(&start)) };
         if !left.is_empty() {
             let remaining = predicate.is_empty().then_some(left.len() as u64);
             continuation = Some(Continuation { start, remaining });

@@ -5,6 +5,7 @@ use std::sync::Weak;
 use std::task::Poll;
 use std::time::Duration;
 
+use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{
     Environment, Error, ListRequest, Listing, Predicate, ReadAt, Revision, Scope, WatchRequest, WatchStart,
 };
@@ -42,6 +43,7 @@ pub(crate) async fn run(shared: Weak<Shared>, environment: Environment) {
             Err(error) => {
                 tracing::warn!(%error, prefix = %cache.store.prefix(), "the cache could not be filled, and is tried again");
                 cache.ready.reset(error.to_string(), &environment);
+                drop(cache);
             }
         }
         pause.wait().await;
@@ -72,6 +74,12 @@ async fn fill(shared: &Shared) -> Result<Revision, Error> {
         records.append(&mut batch);
     }
     drop(cursor);
+    if defect::on(Defect::CacheRefillKeepsDeleted) {
+        let before = shared.current();
+        let places = before.places(&shared.store.prefix().under(None)?, None);
+        let listed = std::mem::take(&mut records);
+        records = before.records(&places).cloned().chain(listed).collect();
+    }
     let watcher = shared.store.watch(everything_after(shared, revision)?).await?;
     shared.refill(shared.current().of(records, revision), watcher);
     Ok(revision)
@@ -80,7 +88,6 @@ async fn fill(shared: &Shared) -> Result<Revision, Error> {
 /// Publishes what the store shows until the cache has to be filled anew; `None` when it is gone.
 async fn follow(shared: &Weak<Shared>, environment: &Environment) -> Option<()> {
     let mut pause = Pause::new(environment);
-    pause.begin(shared.upgrade()?.published());
     loop {
         let ended = poll_fn(|context| match shared.upgrade() {
             Some(shared) => shared.poll_source(context).map(Some),
@@ -114,7 +121,9 @@ async fn follow(shared: &Weak<Shared>, environment: &Environment) -> Option<()> 
 }
 
 async fn reopen(shared: &Shared) -> Result<(), Error> {
-    let request = everything_after(shared, shared.published())?;
+    let late = defect::on(Defect::CacheReopensAtHead);
+    let from = if late { shared.store.current_revision().await? } else { shared.published() };
+    let request = everything_after(shared, from)?;
     let watcher = shared.store.watch(request).await?;
     shared.go_on(watcher);
     Ok(())
@@ -145,7 +154,7 @@ impl<'e> Pause<'e> {
         (self.begun, self.at) = (self.environment.uptime(), at);
     }
 
-    /// Whether it has neither moved the cache on nor lasted.
+    /// Whether it has neither moved the cache on nor lasted. What was not begun here, the first one, never is.
     fn was_in_vain(&mut self, now_at: Revision) -> bool {
         let is_in_vain = now_at <= self.at && self.environment.uptime() < self.begun + self.next;
         if !is_in_vain {

@@ -15,6 +15,8 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
+use watchkeep_storage::defect::{self, Defect};
+use watchkeep_storage::failpoint::{self, Point};
 use watchkeep_storage::{Environment, Error, Event, Interface, Revision, WatchEvent, Watcher};
 
 use crate::index::{Attribute, Indexes};
@@ -201,7 +203,11 @@ impl Shared {
             if events == BATCH_EVENTS_MAX {
                 break true;
             }
-            match poll(&mut watcher, &mut context) {
+            let next = match failpoint::passed(Point::CacheSource) {
+                Ok(()) => poll(&mut watcher, &mut context),
+                Err(error) => Poll::Ready(Some(Err(error))),
+            };
+            match next {
                 Poll::Ready(Some(Ok(WatchEvent::Change(change)))) => {
                     self.telemetry.taken(batch, change.revision(), &self.environment);
                     self.apply(source, &change.event, wakers);
@@ -226,9 +232,16 @@ impl Shared {
     }
 
     fn apply(&self, source: &mut Source, event: &Arc<Event>, wakers: &mut Vec<Waker>) {
+        if failpoint::passed(Point::CacheEvent).is_err() {
+            return;
+        }
         source.picture.apply(event);
         let garbage = self.window.lock().push(Arc::clone(event), self.environment.uptime());
         drop(garbage);
+        if defect::on(Defect::CachePublishesBeforeTopics) {
+            self.published.store(event.revision.get(), Ordering::Release);
+        }
+        failpoint::reached(Point::CacheApplied);
         self.topics.publish(event, wakers);
     }
 
@@ -269,7 +282,9 @@ impl Shared {
             source.ended = None;
             source.picture = picture.clone();
             let pictures = self.kept.lock().clear();
-            let garbage = (self.window.lock().reset(revision), pictures);
+            let keeps_window = defect::on(Defect::CacheRefillKeepsWindow);
+            let events = if keeps_window { Vec::new() } else { self.window.lock().reset(revision) };
+            let garbage = (events, pictures);
             let picture = Arc::new(picture);
             self.current.store(Arc::clone(&picture));
             self.kept.lock().keep(picture);
@@ -319,7 +334,7 @@ impl Shared {
         }
         let before = self.kept.lock().at_or_before(revision)?;
         let events = self.window.lock().between(before.revision, revision)?;
-        if events.is_empty() {
+        if events.is_empty() || defect::on(Defect::CachePastWithoutReplay) {
             return Some(before);
         }
         let mut picture = Picture::clone(&before);
@@ -332,7 +347,10 @@ impl Shared {
     /// Gives up what is only for revisions before this one: pictures and events.
     pub(crate) fn give_up_before(&self, revision: Revision) {
         if self.kept.lock().any_before(revision) {
-            let base = self.picture_at(revision).map(|picture| Arc::new(picture.still_at(revision)));
+            let base = self.picture_at(revision).map(|picture| {
+                let wrong = defect::on(Defect::CacheKeepsWrongPicture).then(|| self.current());
+                Arc::new(wrong.unwrap_or(picture).still_at(revision))
+            });
             let gone = self.kept.lock().give_up_before(revision, base);
             drop(gone);
         }

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::{Mutex, RwLock};
+use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{Event, Interface, Predicate, Record, Revision, Schema, Scope};
 
 /// How many events a topic keeps: more than a watch is behind that is read at all.
@@ -142,7 +143,7 @@ impl Topics {
         }));
         let mut state = log.0.lock();
         state.watches += 1;
-        if state.watches == 1 {
+        if state.watches == 1 && !defect::on(Defect::CacheTopicForgetsBegun) {
             state.dropped = state.dropped.max(Revision::new(self.begun.load(Ordering::SeqCst)));
         }
         drop(state);
@@ -196,6 +197,7 @@ impl Topics {
             let (before, after) = (value(&event.previous), value(&event.current));
             if before != after
                 && let Some(before) = before
+                && !(after.is_some() && defect::on(Defect::CacheTopicIgnoresLeaving))
             {
                 self.hand(&Topic::Field(position, before), event, wakers);
             }
@@ -258,7 +260,9 @@ impl Log {
     fn push(&self, event: &Arc<Event>, wakers: &mut Vec<Waker>) {
         let mut state = self.0.lock();
         let dropped = if state.events.len() == EVENTS_MAX { state.events.pop_front() } else { None };
-        if let Some(dropped) = &dropped {
+        if let Some(dropped) = &dropped
+            && !defect::on(Defect::CacheTopicDropsUnmarked)
+        {
             state.dropped = dropped.revision;
         }
         state.events.push_back(Arc::clone(event));
@@ -309,7 +313,8 @@ impl LogState {
     /// Waits for the next event. Returns the waker that was there before.
     fn wait(&mut self, waker: &Waker, waiting: &mut Waiting) -> Option<Waker> {
         if let Some((place, _)) = self.place(waiting) {
-            return (!place.will_wake(waker)).then(|| std::mem::replace(place, waker.clone()));
+            let is_replaced = !place.will_wake(waker) && !defect::on(Defect::CacheWakesFirstReader);
+            return is_replaced.then(|| std::mem::replace(place, waker.clone()));
         }
         let entry = (waker.clone(), Arc::clone(&waiting.seen));
         let free = self.free.pop().and_then(|free| Some((free, self.wakers.get_mut(free)?)));

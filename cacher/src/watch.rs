@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
+use watchkeep_storage::defect::{self, Defect};
+use watchkeep_storage::failpoint::{self, Point};
 use watchkeep_storage::{
     Bookmark, BoxFuture, Change, Error, Event, EventType, Predicate, Record, Revision, Scope, WatchEvent,
     WatchRequest, WatchSource, WatchStart, Watcher,
@@ -153,7 +155,11 @@ impl CacheWatch {
     fn look(&mut self, waker: &Waker) -> bool {
         // Before the look: what is published by then is in the topic.
         let published = self.shared.published();
-        match self.log.look(self.position, TAKE_MAX, waker, &mut self.waiting) {
+        let look = self.log.look(self.position, TAKE_MAX, waker, &mut self.waiting);
+        failpoint::reached(Point::CacheLooked);
+        let late = defect::on(Defect::CacheProgressAfterLook);
+        let published = if late { self.shared.published() } else { published };
+        match look {
             Look::Events(events) => {
                 self.take(events);
                 true
@@ -242,6 +248,9 @@ impl CacheWatch {
     }
 
     fn leave_history(&mut self) {
+        if defect::on(Defect::CacheLeavesHistoryEarly) {
+            self.position = self.position.max(self.shared.window.lock().oldest().unwrap_or_default());
+        }
         if self.shared.window.lock().oldest().is_some_and(|oldest| oldest <= self.position) {
             self.history = None;
         }
@@ -297,7 +306,9 @@ impl WatchSource for CacheWatch {
         if self.initial.is_some() {
             return Revision::ZERO;
         }
-        if let Some(next) = self.taken.front() {
+        if let Some(next) = self.taken.front()
+            && !defect::on(Defect::CacheProgressIsTheHead)
+        {
             return next.revision().previous();
         }
         if self.history.is_some() {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{Event, Revision};
 
 use crate::options::CacherOptions;
@@ -92,7 +93,10 @@ impl Window {
 
     /// At most so many events after a revision; `None` if some are missing.
     pub(crate) fn after(&self, revision: Revision, events_max: usize) -> Option<Vec<Arc<Event>>> {
-        let first = self.0.first_after(revision)?;
+        let first = match self.0.first_after(revision) {
+            None if defect::on(Defect::CacheWindowHidesGap) => self.0.first_sequence(),
+            first => first?,
+        };
         Some(self.0.from(first)?.take(events_max).cloned().collect())
     }
 

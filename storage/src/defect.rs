@@ -111,17 +111,57 @@ pub enum Defect {
     EtcdTakesFirstFragment,
     /// A lease is granted for whole seconds, rounded down. \[TTL-LOWER-BOUND\]
     EtcdLeaseRoundedDown,
+
+    // The watch cache.
+    /// A topic that is made does not note what was published before it. \[WATCH-RELIABLE\]
+    CacheTopicForgetsBegun,
+    /// A topic that is full gives its oldest event up without a mark. \[WATCH-RELIABLE\]
+    CacheTopicDropsUnmarked,
+    /// An event goes to the topic of the new value of a field alone. \[WATCH-FILTERED\]
+    CacheTopicIgnoresLeaving,
+    /// A watch that another task goes on to read wakes the first one. \[WATCH-RELIABLE\]
+    CacheWakesFirstReader,
+    /// A watch reads what is published after it has looked for events. \[WATCH-RELIABLE\]
+    CacheProgressAfterLook,
+    /// An event is published before the topics have it. \[WATCH-RELIABLE\]
+    CachePublishesBeforeTopics,
+    /// Progress is the newest revision of the cache, also while events are taken and not delivered.
+    /// \[WATCH-BOOKMARKABLE\]
+    CacheProgressIsTheHead,
+    /// A watch that is behind reads the window without a look at what it has given up. \[WATCH-RELIABLE\]
+    CacheWindowHidesGap,
+    /// A watch goes on from history where the window begins, whether it has come so far or not.
+    /// \[WATCH-RELIABLE\]
+    CacheLeavesHistoryEarly,
+    /// The watch of the store is opened again at the newest revision of the store. \[WATCH-RELIABLE\]
+    CacheReopensAtHead,
+    /// A cache that is filled anew keeps its window. \[WATCH-RELIABLE\]
+    CacheRefillKeepsWindow,
+    /// A cache that is filled anew keeps what the list does not hold. \[COMMIT-VISIBLE\]
+    CacheRefillKeepsDeleted,
+    /// A list of the latest state does not wait until the cache has it. \[COMMIT-VISIBLE\]
+    CacheLatestDoesNotWait,
+    /// A list of the past is the nearest picture, without the events after it. \[LIST-ATOMIC\]
+    CachePastWithoutReplay,
+    /// After a compaction the newest picture is kept as that of the compacted revision. \[LIST-ATOMIC\]
+    CacheKeepsWrongPicture,
+    /// An index keeps an object under the value that it had. \[LIST-ATOMIC\]
+    CacheIndexKeepsOldValue,
+    /// A page continues only if what an index finds does. \[LIST-CONTINUATION\]
+    CacheContinuesByMatches,
 }
 
 /// Whether a defect is switched on.
 #[cfg(not(feature = "failpoints"))]
+#[doc(hidden)]
 #[inline]
-pub(crate) const fn on(_: Defect) -> bool {
+pub const fn on(_: Defect) -> bool {
     false
 }
 
 /// Whether a defect is switched on.
 #[cfg(feature = "failpoints")]
-pub(crate) fn on(defect: Defect) -> bool {
+#[doc(hidden)]
+pub fn on(defect: Defect) -> bool {
     crate::failpoint::is_seeded(defect)
 }

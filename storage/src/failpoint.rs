@@ -66,6 +66,14 @@ pub enum Point {
     EtcdClock,
     /// etcd3: the compactor has won an interval, and is about to compact.
     EtcdCompact,
+    /// The cache: an event of the store is about to be applied. Fails: it is lost.
+    CacheEvent,
+    /// The cache: an event is in the picture and in the window, and in no topic.
+    CacheApplied,
+    /// The cache: the store's watch is about to be read. Fails: it breaks.
+    CacheSource,
+    /// The cache: a watch has looked at its topic.
+    CacheLooked,
 }
 
 #[cfg(not(feature = "failpoints"))]
@@ -75,12 +83,12 @@ mod off {
 
     /// A step has got here.
     #[inline]
-    pub(crate) const fn reached(_: Point) {}
+    pub const fn reached(_: Point) {}
 
     /// A step has got here that may be made to fail.
     #[inline]
     #[expect(clippy::unnecessary_wraps, reason = "it fails where the feature is on")]
-    pub(crate) const fn passed(_: Point) -> Result<(), Error> {
+    pub const fn passed(_: Point) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -94,12 +102,12 @@ mod on {
     use crate::defect::Defect;
 
     /// A step has got here. Blocks its thread where the action of the point does; `return` kills the process.
-    pub(crate) fn reached(point: Point) {
+    pub fn reached(point: Point) {
         fail_point!(&format!("{point:?}"), |_| std::process::abort());
     }
 
     /// A step has got here that may be made to fail, by the action `return`: its outcome is unknown.
-    pub(crate) fn passed(point: Point) -> Result<(), Error> {
+    pub fn passed(point: Point) -> Result<(), Error> {
         fail_point!(&format!("{point:?}"), |reason| {
             let reason = reason.unwrap_or_else(|| format!("the failpoint {point:?}"));
             Err(match point {
@@ -166,11 +174,12 @@ mod on {
 
 #[cfg(not(feature = "failpoints"))]
 #[allow(unused_imports, reason = "a backend that is not built does not get anywhere")]
-pub(crate) use self::off::{passed, reached};
+pub use self::off::{passed, reached};
 #[cfg(feature = "failpoints")]
 pub use self::on::Scenario;
 #[cfg(feature = "failpoints")]
 pub(crate) use self::on::is_seeded;
 #[cfg(feature = "failpoints")]
 #[allow(unused_imports, reason = "a backend that is not built does not get anywhere")]
-pub(crate) use self::on::{passed, reached};
+#[doc(hidden)]
+pub use self::on::{passed, reached};

@@ -327,10 +327,9 @@ mod attributes;
 pub mod conformance;
 pub mod continue_token;
 mod create;
-#[cfg(feature = "failpoints")]
+// Without the feature they are for the cache alone, which has defects and points of its own, and do nothing.
+#[cfg_attr(not(feature = "failpoints"), doc(hidden))]
 pub mod defect;
-#[cfg(not(feature = "failpoints"))]
-mod defect;
 mod delete;
 mod environment;
 mod error;
@@ -338,10 +337,8 @@ mod error;
 pub mod etcd3;
 mod event;
 mod extract;
-#[cfg(feature = "failpoints")]
+#[cfg_attr(not(feature = "failpoints"), doc(hidden))]
 pub mod failpoint;
-#[cfg(not(feature = "failpoints"))]
-mod failpoint;
 mod interface;
 mod key;
 mod list;

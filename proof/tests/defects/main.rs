@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+#[cfg(feature = "memory")]
+mod cache;
 mod catch;
 #[cfg(feature = "rocksdb")]
 #[path = "../faults/disk.rs"]

@@ -44,7 +44,7 @@ fn snake_case(name: &str) -> String {
 /// The tests by name: the backend whose defects they look for, and by what.
 fn tests() -> BTreeMap<String, (String, String)> {
     let mut tests = BTreeMap::new();
-    for backend in ["shared", "memory", "rocksdb", "etcd3"] {
+    for backend in ["shared", "memory", "rocksdb", "etcd3", "cache"] {
         let text = read(&format!("proof/tests/defects/{backend}.rs"));
         for function in text.split("#[test]\nfn ").skip(1) {
             let (name, body) = function.split_once('(').unwrap();
