@@ -70,8 +70,11 @@ suite_unit() { run_tests --workspace --exclude watchkeep-tests --exclude watchke
 # RocksDB alone: what needs memory runs in unit.
 suite_unit-rocksdb() { run_tests -p watchkeep-storage -p watchkeep-server --no-default-features --features rocksdb; }
 
-# The cache, over every backend.
-suite_cache() { run_tests -p watchkeep-cacher --features rocksdb,etcd3; }
+# The cache, over every backend, and what its threads share in every interleaving.
+suite_cache() {
+    run_tests -p watchkeep-cacher --features rocksdb,etcd3 &&
+        run_tests -p watchkeep-cacher --features model --lib
+}
 
 # Random programs and histories, on every backend.
 suite_proof() { run_tests -p watchkeep-proof --features rocksdb,etcd3; }

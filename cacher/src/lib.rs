@@ -83,6 +83,7 @@ mod refill;
 mod reflector;
 pub mod ring;
 mod shared;
+mod sync;
 mod telemetry;
 mod topic;
 mod watch;

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use parking_lot::Mutex;
 use watchkeep_storage::Revision;
+
+use crate::sync::Mutex;
 
 /// What was asked for, and who waits to answer.
 #[derive(Default)]
@@ -46,8 +47,28 @@ impl Progress {
         self.0.lock().asked
     }
 
-    /// The last request; the watch is woken for the next one, and when the cache has come to this one.
-    pub(crate) fn wait(&self, watch: u64, waker: &Waker) -> Asked {
+    /// How many requests a watch that has come to `position` answers now, if there is one that it has not
+    /// answered. It is woken for the next one, and when it can answer this one. `published` tells how far the
+    /// cache is.
+    pub(crate) fn answer(
+        &self,
+        watch: u64,
+        (answered, position): (u64, Revision),
+        published: impl FnOnce() -> Revision,
+        waker: &Waker,
+    ) -> Option<u64> {
+        let asked = self.wait(watch, waker);
+        if answered >= asked.times {
+            return None;
+        }
+        if position < asked.at && published() >= asked.at {
+            // The cache came there after the watch had looked, and before it said that it waits.
+            waker.wake_by_ref();
+        }
+        (position >= asked.at).then_some(asked.times)
+    }
+
+    fn wait(&self, watch: u64, waker: &Waker) -> Asked {
         let mut state = self.0.lock();
         let replaced = state.wakers.insert(watch, waker.clone());
         let asked = state.asked;
@@ -72,3 +93,7 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "progress/tests.rs"]
+mod tests;

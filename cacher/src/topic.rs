@@ -12,12 +12,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use parking_lot::{Mutex, RwLock};
 use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{Event, Interface, Predicate, Record, Revision, Schema, Scope};
+
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, RwLock, fence};
 
 /// How many events a topic keeps: more than a watch is behind that is read at all.
 const EVENTS_MAX: usize = 64;
@@ -46,8 +47,8 @@ pub(crate) struct Topics {
     /// made and counted.
     begun: AtomicU64,
     /// How many topics there are of single objects and of fields: mostly none, and then none are looked up. So
-    /// no lock orders this look with `begun`: both are sequentially consistent, so that of the writer and of who
-    /// makes a topic one at least sees what the other did.
+    /// no lock orders this look with `begun`, but a fence on either side: of the writer and of who makes a topic
+    /// one at least sees what the other did.
     narrow: AtomicUsize,
 }
 
@@ -137,14 +138,15 @@ impl Topics {
         let mut part = self.part(topic).write();
         let log = Arc::clone(part.entry(topic.clone()).or_insert_with(|| {
             if topic.is_narrow() {
-                self.narrow.fetch_add(1, Ordering::SeqCst);
+                self.narrow.fetch_add(1, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
             }
             Arc::new(Log::new())
         }));
         let mut state = log.0.lock();
         state.watches += 1;
         if state.watches == 1 && !defect::on(Defect::CacheTopicForgetsBegun) {
-            state.dropped = state.dropped.max(Revision::new(self.begun.load(Ordering::SeqCst)));
+            state.dropped = state.dropped.max(Revision::new(self.begun.load(Ordering::Relaxed)));
         }
         drop(state);
         log
@@ -171,7 +173,7 @@ impl Topics {
 
     /// The publication of a revision begins: topics that are made from now on know that they missed it.
     pub(crate) fn begin(&self, revision: Revision) {
-        self.begun.fetch_max(revision.get(), Ordering::SeqCst);
+        self.begun.fetch_max(revision.get(), Ordering::Relaxed);
     }
 
     /// Hands an event to the topics that it concerns. Who waits there is to be woken.
@@ -184,7 +186,8 @@ impl Topics {
             let end = self.prefix.len() + slash + 1;
             self.hand(&Topic::Under(key.get(..end).unwrap_or_default().into()), event, wakers);
         }
-        if self.narrow.load(Ordering::SeqCst) == 0 {
+        fence(Ordering::SeqCst);
+        if self.narrow.load(Ordering::Relaxed) == 0 {
             return;
         }
         self.hand(&Topic::One(key.into()), event, wakers);
@@ -351,3 +354,7 @@ impl LogState {
         }));
     }
 }
+
+#[cfg(test)]
+#[path = "topic/tests.rs"]
+mod tests;

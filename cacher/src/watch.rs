@@ -258,19 +258,9 @@ impl CacheWatch {
 
     /// The bookmark that was asked for, if this watch has come so far. \[WATCH-PROGRESS\]
     fn answer(&mut self, waker: &Waker) -> Option<WatchEvent> {
-        let answered = self.answered?;
-        let asked = self.shared.progress.wait(self.watch, waker);
-        if answered >= asked.times {
-            return None;
-        }
-        if self.position < asked.at {
-            if self.shared.published() >= asked.at {
-                // The cache came there after the look, and before this watch said that it waits for it.
-                waker.wake_by_ref();
-            }
-            return None;
-        }
-        self.answered = Some(asked.times);
+        let far = (self.answered?, self.position);
+        let progress = &self.shared.progress;
+        self.answered = Some(progress.answer(self.watch, far, || self.shared.published(), waker)?);
         Some(WatchEvent::Bookmark(Bookmark { revision: self.position, initial_events_end: false }))
     }
 }
