@@ -1,5 +1,5 @@
 //! The locks and atomics of what is tried in every interleaving: topics and requests for progress. They are
-//! parking_lot's and std's; in the unit tests with the feature `model` they are loom's.
+//! `parking_lot`'s and std's; in the unit tests with the feature `model` they are loom's.
 
 #[cfg(not(all(test, feature = "model")))]
 pub(crate) use parking_lot::{Mutex, RwLock};
@@ -9,8 +9,9 @@ pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, fence};
 #[cfg(all(test, feature = "model"))]
 pub(crate) use self::modelled::{AtomicU64, AtomicUsize, Mutex, RwLock, fence};
 
-/// Loom's, with the methods of parking_lot.
+/// Those of loom, with the methods of `parking_lot`.
 #[cfg(all(test, feature = "model"))]
+#[expect(clippy::unwrap_used, reason = "a lock is only poisoned by a thread that has failed the test")]
 mod modelled {
     pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, fence};
     use loom::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};

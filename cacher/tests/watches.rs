@@ -1,7 +1,5 @@
 //! Moments of a watch that the suite of conformance does not meet: bursts, wake-ups, and stores whose watches break.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-
 mod troubled;
 
 use std::pin::pin;
