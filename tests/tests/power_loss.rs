@@ -221,6 +221,13 @@ fn a_store_that_does_not_sync_is_caught() {
     test.syncs = false;
     let broken = test.run(8).unwrap_err();
     // By what clients see, or by the store itself, where bytes are left that were not to be the last.
-    let lost = ["lost", "can only be", "was seen", "an acknowledged write is damaged", "writes are missing"];
+    let lost = [
+        "lost",
+        "can only be",
+        "was seen",
+        "an acknowledged write is damaged",
+        "writes are missing",
+        "meta data are gone",
+    ];
     assert!(lost.iter().any(|words| broken.contains(words)), "{broken}");
 }
