@@ -1,7 +1,7 @@
 //! Points of the backends at which a test lets a step wait, fail, call back, or end the process.
 //!
 //! With the feature `failpoints` each [`Point`] can be given an action of the crate `fail`, which nothing
-//! else names: in a test by a [`Scenario`], and from outside by the variable `FAILPOINTS`, which a server built
+//! else names: in a test by a `Scenario`, and from outside by the variable `FAILPOINTS`, which a server built
 //! with the feature reads when it starts: `FAILPOINTS='RocksSync=1*return;RocksDurable=sleep(5)'`. An action is
 //! `sleep(ms)`, `yield`, `pause`, `panic` or `return`, with `n*` or `p%` before it for how often;
 //! `return(reason)` fails the step where it can fail, and kills the process where it cannot. Without an
