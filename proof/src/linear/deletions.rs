@@ -102,6 +102,15 @@ impl LeftBehind {
         });
         let read =
             history.operations.iter().filter_map(|operation| match (&operation.input, &operation.output) {
+                // Without a revision it tells that what it found had not been replaced.
+                (
+                    Input::Get { key, at: ReadAt::Latest },
+                    Output::Found { version: Some(version), revision: None },
+                ) => {
+                    let of_key = commits.range(version.revision + 1..);
+                    let mut replaced = of_key.filter(|(_, commit)| commit.key == *key);
+                    replaced.next().map(|(revision, _)| (operation.invoked, revision.saturating_sub(1)))
+                }
                 (Input::Get { at: ReadAt::Latest, .. }, Output::Found { revision: Some(revision), .. })
                 | (Input::List { at: ReadAt::Latest, .. }, Output::Listed { revision, .. })
                 | (Input::Current, Output::Revision(revision)) => Some((operation.invoked, *revision)),
