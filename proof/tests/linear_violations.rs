@@ -510,6 +510,30 @@ fn an_unknown_deletion_is_settled_by_a_watch() {
     twice.breaks(Promise::NothingUninvited);
 }
 
+/// Clients of a server that was killed showed it: the deletion of 13 was given to client 1, who was through before
+/// client 4 found the object that it deleted, and that get was then taken for stale. It was client 2's, which
+/// nobody had answered. Over HTTP a get tells no revision of the store; that it found an object has to do.
+#[test]
+fn a_deletion_is_not_of_who_was_through_before_the_object_was_found() {
+    let deletion = || Output::Committed { revision: None, content: None, previous: Seen::Untold };
+    let story = Story::default()
+        .and(0, 0..=1, create("a", 1), committed(10))
+        .cut_off(2, 2, delete_any("a"))
+        .and(1, 3..=6, delete_any("a"), deletion())
+        .and(3, 4..=7, create("a", 2), committed(12))
+        .and(4, 8..=9, get("a"), found(Some(version(12, 2))))
+        .watch(
+            9,
+            &[
+                (1, added("a", version(10, 1))),
+                (10, deleted("a", 11, 1)),
+                (11, added("a", version(12, 2))),
+                (12, deleted("a", 13, 2)),
+            ],
+        );
+    assert_eq!(story.is_fine(), 1);
+}
+
 #[test]
 fn an_unknown_write_takes_effect_once() {
     let twice = Story::default()
