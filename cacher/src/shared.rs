@@ -8,7 +8,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use arc_swap::ArcSwap;
@@ -51,8 +51,6 @@ pub(crate) struct Shared {
     /// Everything up to here is in the picture, in the window and in the topics. Released after them, acquired
     /// before a look at them.
     published: AtomicU64,
-    /// Whether exact states are served from here.
-    trusted: AtomicBool,
     /// The same as `published`, for who waits.
     fresh: watch::Sender<Revision>,
     pub(crate) progress: Progress,
@@ -100,7 +98,6 @@ impl Shared {
             window: Mutex::new(Window::new(&options)),
             topics: Topics::new(store.prefix().as_str(), store.schema()),
             published: AtomicU64::new(0),
-            trusted: AtomicBool::new(true),
             fresh: watch::Sender::default(),
             progress: Progress::default(),
             open: Arc::new(OpenPictures::new(environment.clone(), options.cursor_deadline)),
@@ -296,13 +293,12 @@ impl Shared {
         };
         drop(garbage);
         wakers.into_iter().for_each(Waker::wake);
-        self.trusted.store(true, Ordering::Release);
         self.ready.set(&self.environment);
     }
 
-    /// The cache was found to be wrong: it serves no state of the past any more, and is filled anew.
+    /// The cache was found to be wrong: it serves nothing any more, and is filled anew.
     pub(crate) fn distrust(&self) {
-        self.trusted.store(false, Ordering::Release);
+        self.ready.reset("it is not what the store holds".to_owned(), &self.environment);
         let (watcher, waker) = {
             let mut source = self.source.lock();
             source.ended = Some(Ended::Distrusted);
@@ -323,9 +319,6 @@ impl Shared {
 
     /// The picture of exactly this revision, if the cache still knows it.
     pub(crate) fn picture_at(&self, revision: Revision) -> Option<Arc<Picture>> {
-        if !self.trusted.load(Ordering::Acquire) {
-            return None;
-        }
         let published = self.published();
         let current = self.current();
         if revision >= current.revision {

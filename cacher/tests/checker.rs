@@ -40,8 +40,9 @@ async fn a_cache_that_lost_an_event_is_found_and_filled_anew() {
     cache.put(&pod("ns", "last")).await;
     assert_eq!(names(&cache, ReadAt::Latest).await, set(["kept", "last"]), "the event is lost");
     assert!(!cacher.check().await.unwrap());
-    // From here on the past comes from the store.
+    // From here on everything comes from the store.
     assert_eq!(names(&cache, ReadAt::Exact(lost)).await, set(["kept", "lost"]));
+    assert_eq!(names(&cache, ReadAt::Latest).await, set(["kept", "last", "lost"]));
     // And what is new from a cache that was filled anew.
     tokio::time::timeout(Duration::from_mins(1), async {
         while cacher.len() != 3 {

@@ -5,19 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use watchkeep_cacher::{Cacher, CacherOptions};
+use watchkeep_cacher::{Cacher, CacherOptions, WindowStats};
 use watchkeep_storage::conformance::instrument::Resource;
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::conformance::{Harness as _, MemoryHarness, Setup, Store};
 use watchkeep_storage::{Interface, Revision, WatchEvent, WatchStart};
 
 /// A new cache over a store that has a history, once its window reaches back to a revision.
-async fn cache(store: &Store, options: CacherOptions, reaches: Revision) -> Arc<Cacher> {
+async fn cache(store: &Store, reaches: Revision) -> Arc<Cacher> {
+    refilled(store, CacherOptions::default(), |window| window.oldest == reaches).await
+}
+
+/// A new cache over a store that has a history, once its window is like this.
+async fn refilled(store: &Store, options: CacherOptions, is: impl Fn(WindowStats) -> bool) -> Arc<Cacher> {
     let pods = store.pods().await;
     let cache = Arc::new(Cacher::new(pods.interface(), options, store.environment()));
     cache.filled().await;
     tokio::time::timeout(Duration::from_mins(1), async {
-        while cache.window().oldest != reaches {
+        while !is(cache.window()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
@@ -40,7 +45,7 @@ async fn the_window_of_a_new_cache_reaches_back_into_history() {
     let pods = store.pods().await;
     let begin = pods.now().await;
     let revisions = fill(&pods, 40).await;
-    let cache = cache(&store, CacherOptions::default(), begin).await;
+    let cache = cache(&store, begin).await;
     assert_eq!(cache.window().events, 40);
 
     let cache = Resource::new(cache as Arc<dyn Interface>);
@@ -61,10 +66,8 @@ async fn a_window_takes_the_newest_of_history_that_fit() {
     let revisions = fill(&pods, 40).await;
     // The cost of an event with its values is some 600 bytes.
     let options = CacherOptions { window_bytes_max: 8 << 10, ..CacherOptions::default() };
-    let pods = store.pods().await;
-    let cache = Arc::new(Cacher::new(pods.interface(), options, store.environment()));
-    cache.filled().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // What is put in front comes all at once.
+    let cache = refilled(&store, options, |window| window.events > 0).await;
     let window = cache.window();
     assert!(window.bytes <= 8 << 10 && window.events > 5 && window.events < 40, "{window:?}");
     assert_eq!(window.oldest, revisions[39 - window.events], "the newest ones");
@@ -76,6 +79,6 @@ async fn compacted_history_stays_away() {
     let pods = store.pods().await;
     let revisions = fill(&pods, 40).await;
     pods.compact(revisions[29]).await.unwrap();
-    let cache = cache(&store, CacherOptions::default(), revisions[29]).await;
+    let cache = cache(&store, revisions[29]).await;
     assert_eq!(cache.window().events, 10);
 }
