@@ -14,10 +14,10 @@ use watchkeep_proof::linear::check;
 use watchkeep_proof::linear::clients::Load;
 use watchkeep_proof::linear::run::{Harm, Plan, tell};
 use watchkeep_proof::worlds::{Kept, MemoryWorld, World};
-use watchkeep_storage::conformance::Clock;
+use watchkeep_storage::conformance::{Clock, Decorator};
 use watchkeep_storage::{
     Backend, BoxFuture, Commit, Cursor, Environment, Error, Expect, Found, Freshness, Interface, Key,
-    ListRequest, Listing, Operation, Outcome, Record, ResourcePrefix, Revision, Schema, Stats, WatchEvent,
+    ListRequest, Listing, Operation, Outcome, Record, ResourcePrefix, Revision, Schema, WatchEvent,
     WatchRequest, WatchSource, Watcher, collect,
 };
 
@@ -221,56 +221,28 @@ impl WatchSource for DefectiveWatch {
     }
 }
 
-impl Interface for Defective {
-    fn prefix(&self) -> &ResourcePrefix {
-        self.store.prefix()
+impl Decorator for Defective {
+    fn below(&self) -> &dyn Interface {
+        &*self.store
     }
 
-    fn schema(&self) -> &Schema {
-        self.store.schema()
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
+    fn on_commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
         Box::pin(self.committed(commit))
     }
 
-    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
+    fn on_get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
         Box::pin(self.read(key.clone(), freshness))
     }
 
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
+    fn on_list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
         Box::pin(self.listed(request))
     }
 
-    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
+    fn on_watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
         Box::pin(async move {
             let watch = self.store.watch(request).await?;
             Ok(Watcher::new(DefectiveWatch { watch, defect: self.defect, seen: 0, again: None }))
         })
-    }
-
-    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
-        self.store.current_revision()
-    }
-
-    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.request_progress()
-    }
-
-    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.compact(revision)
-    }
-
-    fn compacted_revision(&self) -> Revision {
-        self.store.compacted_revision()
-    }
-
-    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
-        self.store.stats()
-    }
-
-    fn readiness(&self) -> Result<(), Error> {
-        self.store.readiness()
     }
 }
 

@@ -13,9 +13,9 @@ use serde_json::json;
 use tokio::time::Instant;
 use watchkeep_cacher::{CachedBackend, CacherOptions};
 use watchkeep_server::telemetry::Metrics;
+use watchkeep_storage::conformance::Decorator;
 use watchkeep_storage::{
-    Backend, BoxFuture, Commit, Environment, Error, Found, Freshness, Interface, Key, ListRequest, Listing,
-    Outcome, ResourcePrefix, Revision, Schema, Stats, WatchRequest, Watcher,
+    Backend, BoxFuture, Environment, Error, Interface, ResourcePrefix, Schema, WatchRequest, Watcher,
 };
 
 use crate::wire_client::{CONFIG_MAPS, DEADLINE, PODS, Wire, memory, names};
@@ -52,57 +52,17 @@ impl Backend for Unwatchable {
     }
 }
 
-impl Interface for Refusing {
-    fn prefix(&self) -> &ResourcePrefix {
-        self.store.prefix()
+impl Decorator for Refusing {
+    fn below(&self) -> &dyn Interface {
+        &*self.store
     }
 
-    fn schema(&self) -> &Schema {
-        self.store.schema()
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
-        self.store.commit(commit)
-    }
-
-    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
-        self.store.get(key, freshness)
-    }
-
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
-        self.store.list(request)
-    }
-
-    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
+    fn on_watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
         if self.refuses.load(Ordering::Relaxed) {
             let reason = "it is a test".to_owned();
             return Box::pin(async { Err(Error::Unreachable { reason }) });
         }
         self.store.watch(request)
-    }
-
-    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
-        self.store.current_revision()
-    }
-
-    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.request_progress()
-    }
-
-    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.compact(revision)
-    }
-
-    fn compacted_revision(&self) -> Revision {
-        self.store.compacted_revision()
-    }
-
-    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
-        self.store.stats()
-    }
-
-    fn readiness(&self) -> Result<(), Error> {
-        self.store.readiness()
     }
 }
 

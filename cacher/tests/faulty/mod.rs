@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
+use watchkeep_storage::conformance::Decorator;
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
 use watchkeep_storage::{
-    Backend, BoxFuture, Commit, CompactedDuring, Environment, Error, Found, Freshness, Interface, Key,
-    ListRequest, Listing, Outcome, ResourcePrefix, Revision, Schema, Stats, Value, WatchEvent, WatchRequest,
-    WatchSource, WatchStart, Watcher,
+    Backend, BoxFuture, CompactedDuring, Environment, Error, Interface, ListRequest, Listing, ResourcePrefix,
+    Revision, Schema, Value, WatchEvent, WatchRequest, WatchSource, WatchStart, Watcher,
 };
 
 /// What is wrong with a store.
@@ -95,31 +95,19 @@ fn refusal() -> Error {
     Error::Unreachable { reason: "it is a test".to_owned() }
 }
 
-impl Interface for Faulty {
-    fn prefix(&self) -> &ResourcePrefix {
-        self.store.prefix()
+impl Decorator for Faulty {
+    fn below(&self) -> &dyn Interface {
+        &*self.store
     }
 
-    fn schema(&self) -> &Schema {
-        self.store.schema()
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
-        self.store.commit(commit)
-    }
-
-    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
-        self.store.get(key, freshness)
-    }
-
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
+    fn on_list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
         match *self.fault.lock() {
             Fault::RefusesLists => Box::pin(async { Err(refusal()) }),
             _ => self.store.list(request),
         }
     }
 
-    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
+    fn on_watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
         match (*self.fault.lock(), request.start) {
             (Fault::RefusesWatches, _) => Box::pin(async { Err(refusal()) }),
             (Fault::SilentWatches, _) => Box::pin(async { Ok(Watcher::new(Silent)) }),
@@ -132,29 +120,5 @@ impl Interface for Faulty {
             }
             _ => self.store.watch(request),
         }
-    }
-
-    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
-        self.store.current_revision()
-    }
-
-    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.request_progress()
-    }
-
-    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.compact(revision)
-    }
-
-    fn compacted_revision(&self) -> Revision {
-        self.store.compacted_revision()
-    }
-
-    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
-        self.store.stats()
-    }
-
-    fn readiness(&self) -> Result<(), Error> {
-        self.store.readiness()
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream as _;
+use watchkeep_storage::conformance::Decorator;
 use watchkeep_storage::{
-    BoxFuture, Commit, Error, Found, Freshness, Interface, Key, ListRequest, Listing, Outcome,
-    ResourcePrefix, Revision, Schema, Stats, WatchEvent, WatchRequest, WatchSource, Watcher,
+    BoxFuture, Error, Interface, Revision, WatchEvent, WatchRequest, WatchSource, Watcher,
 };
 
 /// What becomes of a watch that is opened.
@@ -26,53 +26,13 @@ impl Troubled {
     }
 }
 
-impl Interface for Troubled {
-    fn prefix(&self) -> &ResourcePrefix {
-        self.store.prefix()
+impl Decorator for Troubled {
+    fn below(&self) -> &dyn Interface {
+        &*self.store
     }
 
-    fn schema(&self) -> &Schema {
-        self.store.schema()
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
-        self.store.commit(commit)
-    }
-
-    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
-        self.store.get(key, freshness)
-    }
-
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
-        self.store.list(request)
-    }
-
-    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
+    fn on_watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
         (self.meddle)(Arc::clone(&self.store), request)
-    }
-
-    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
-        self.store.current_revision()
-    }
-
-    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.request_progress()
-    }
-
-    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.compact(revision)
-    }
-
-    fn compacted_revision(&self) -> Revision {
-        self.store.compacted_revision()
-    }
-
-    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
-        self.store.stats()
-    }
-
-    fn readiness(&self) -> Result<(), Error> {
-        self.store.readiness()
     }
 }
 

@@ -7,14 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use super::decorate::Decorator;
 use super::instrument::Resource;
 use crate::error::Error;
-use crate::interface::{BoxFuture, Commit, Found, Freshness, Interface, Outcome, Stats};
-use crate::key::{Key, ResourcePrefix};
-use crate::list::{ListRequest, Listing};
-use crate::revision::Revision;
-use crate::schema::Schema;
-use crate::watch::{WatchRequest, Watcher};
+use crate::interface::{BoxFuture, Commit, Found, Freshness, Interface, Outcome};
+use crate::key::Key;
 
 /// What happens in between.
 type Hook = BoxFuture<'static, ()>;
@@ -61,16 +58,12 @@ impl Interleave {
     }
 }
 
-impl Interface for Interleave {
-    fn prefix(&self) -> &ResourcePrefix {
-        self.store.prefix()
+impl Decorator for Interleave {
+    fn below(&self) -> &dyn Interface {
+        &*self.store
     }
 
-    fn schema(&self) -> &Schema {
-        self.store.schema()
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
+    fn on_commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
         self.commits.fetch_add(1, Ordering::SeqCst);
         let hook = self.before_commits.lock().pop_front();
         Box::pin(async move {
@@ -81,7 +74,7 @@ impl Interface for Interleave {
         })
     }
 
-    fn get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
+    fn on_get(&self, key: &Key, freshness: Freshness) -> BoxFuture<'_, Result<Found, Error>> {
         self.gets.fetch_add(1, Ordering::SeqCst);
         let hook = self.before_gets.lock().pop_front();
         let key = key.clone();
@@ -91,37 +84,5 @@ impl Interface for Interleave {
             }
             self.store.get(&key, freshness).await
         })
-    }
-
-    fn list(&self, request: ListRequest) -> BoxFuture<'_, Result<Listing, Error>> {
-        self.store.list(request)
-    }
-
-    fn watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
-        self.store.watch(request)
-    }
-
-    fn current_revision(&self) -> BoxFuture<'_, Result<Revision, Error>> {
-        self.store.current_revision()
-    }
-
-    fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.request_progress()
-    }
-
-    fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
-        self.store.compact(revision)
-    }
-
-    fn compacted_revision(&self) -> Revision {
-        self.store.compacted_revision()
-    }
-
-    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
-        self.store.stats()
-    }
-
-    fn readiness(&self) -> Result<(), Error> {
-        self.store.readiness()
     }
 }

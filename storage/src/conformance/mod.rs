@@ -44,6 +44,7 @@ pub mod commit;
 pub mod compaction;
 pub mod create;
 pub mod cursor;
+pub mod decorate;
 pub mod delete;
 pub mod get;
 pub mod harness;
@@ -64,6 +65,7 @@ pub mod update;
 pub mod watch;
 pub mod watch_semantics;
 
+pub use self::decorate::Decorator;
 pub use self::harness::{Clock, Harness, Setup, Store, run};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryHarness;

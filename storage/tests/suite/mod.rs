@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 pub(crate) type Names = BTreeSet<String>;
 
 /// The instruments of the suite; every other file of it is a topic.
-const INSTRUMENTS: [&str; 6] = ["harness", "instrument", "interleave", "memory", "object", "seed"];
+const INSTRUMENTS: [&str; 7] =
+    ["decorate", "harness", "instrument", "interleave", "memory", "object", "seed"];
 
 /// A place in the repository, from the folder of this crate.
 pub(crate) fn at(path: &str) -> PathBuf {
