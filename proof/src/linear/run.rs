@@ -55,8 +55,11 @@ pub fn hold_all<W: World>(fixed: &[u64], plan: Plan) -> Vec<Summary> {
 /// As [`hold_all`].
 pub fn soak<W: World>(plan: Plan) {
     let environment = Environment::system();
-    while environment.uptime() < soak::duration() {
+    loop {
         hold::<W>(fresh(), plan);
+        if environment.uptime() >= soak::duration() {
+            return;
+        }
     }
 }
 

@@ -223,8 +223,11 @@ fn hold_all<W: World>(start: impl Fn() -> W) -> usize {
     let mut summaries = Vec::new();
     if soak::is_long() {
         let begin = Instant::now();
-        while begin.elapsed() < soak::duration() {
+        loop {
             summaries.push(hold(fresh(), start()));
+            if begin.elapsed() >= soak::duration() {
+                break;
+            }
         }
     } else {
         summaries.extend(seeds(&[1]).into_iter().map(|seed| hold(seed, start())));
