@@ -175,7 +175,15 @@ impl CacheWatch {
                 let is_compacted = self.position < self.shared.store.compacted_revision();
                 let window = || self.shared.window.lock().after(self.position, TAKE_MAX);
                 match if is_compacted { None } else { window() } {
-                    Some(events) => self.take(events),
+                    Some(events) => {
+                        let is_all = events.len() < TAKE_MAX;
+                        self.take(events);
+                        if is_all {
+                            // The topic may say that it misses what lies up to a list that the cache was filled
+                            // with, and nothing lies there: it would be looked for again and again.
+                            self.position = self.position.max(published);
+                        }
+                    }
                     None => self.history = Some(self.open_history()),
                 }
                 true

@@ -2,6 +2,8 @@
 //! memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -81,4 +83,36 @@ async fn compacted_history_stays_away() {
     pods.compact(revisions[29]).await.unwrap();
     let cache = cache(&store, revisions[29]).await;
     assert_eq!(cache.window().events, 10);
+}
+
+/// The newest event of the resource is older than the list, because another resource has changed since. What is
+/// behind it is nothing, and a watch that has read the window is as far as the cache.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_has_read_the_window_is_as_far_as_the_cache() {
+    let store = MemoryHarness.open(Setup::default()).await;
+    let (pods, others) = (store.pods().await, store.others().await);
+    let begin = pods.now().await;
+    let revisions = fill(&pods, 10).await;
+    let head = others.put(&pod("ns", "other")).await.revision;
+    let cache = Resource::new(cache(&store, begin).await as Arc<dyn Interface>);
+
+    let mut watch = cache.watch(cache.watching(cache.all(), WatchStart::After(revisions[8]))).await.unwrap();
+    let Some(Ok(WatchEvent::Change(change))) = watch.next().await else { panic!("the watch ended") };
+    assert_eq!(change.revision(), revisions[9]);
+    let wakes = Arc::new(CountWakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    for _ in 0..3 {
+        assert!(watch.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
+    }
+    assert_eq!(watch.progress(), head);
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0, "it sleeps until there is something");
+}
+
+#[derive(Default)]
+struct CountWakes(AtomicUsize);
+
+impl Wake for CountWakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
