@@ -76,9 +76,10 @@ impl Cacher {
         self.len() == 0
     }
 
-    /// Ends its tasks.
+    /// Ends its tasks, and its watches.
     pub(crate) fn stop(&self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.shared.close();
     }
 
     async fn get_cached(&self, key: &Key, revision: Revision) -> Result<Found, Error> {
@@ -125,17 +126,12 @@ impl Cacher {
 
     async fn open_watch(&self, request: WatchRequest) -> Result<Watcher, Error> {
         let shared = &self.shared;
+        // Before the look whether it is ready: one that is found to be wrong from here on ends this watch.
+        let endings = shared.endings.open();
         shared.check_ready()?;
         let now = match request.start {
             WatchStart::After(revision) => {
-                let oldest = shared.store.compacted_revision();
-                if revision < oldest {
-                    return Err(Error::Compacted {
-                        requested: revision,
-                        oldest,
-                        during: CompactedDuring::Watch,
-                    });
-                }
+                self.check_resumable(revision)?;
                 let oldest = shared.window.lock().oldest();
                 let is_before_window = oldest.is_none_or(|oldest| revision < oldest);
                 if is_before_window {
@@ -165,7 +161,7 @@ impl Cacher {
             }
             WatchStart::After(_) | WatchStart::Now => Begin::After(now),
         };
-        Ok(Watcher::new(CacheWatch::new(shared, request, (topic, log), begin)))
+        Ok(Watcher::new(CacheWatch::new(shared, request, (topic, log), begin, endings)))
     }
 }
 
@@ -237,6 +233,11 @@ impl Interface for Cacher {
 
     fn compacted_revision(&self) -> Revision {
         self.shared.store.compacted_revision()
+    }
+
+    fn check_resumable(&self, requested: Revision) -> Result<(), Error> {
+        self.shared.store.check_resumable(requested)?;
+        self.shared.endings.check_resumable(requested)
     }
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {

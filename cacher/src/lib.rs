@@ -69,6 +69,7 @@ mod backend;
 mod cacher;
 mod checker;
 mod delegate;
+mod endings;
 mod freshness;
 pub mod index;
 mod list;

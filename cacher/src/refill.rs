@@ -17,6 +17,9 @@ use crate::window::cost_of;
 /// How many revisions back the history is read, over all resources: who was away for longer reads the store's.
 const REVISIONS_MAX: u64 = 10_000;
 
+/// How many events are read before what else the task does gets its turn.
+const TURN_EVENTS: usize = 128;
+
 /// The events between two revisions, the newest that fit.
 struct History {
     events: VecDeque<Arc<Event>>,
@@ -59,10 +62,15 @@ async fn read(
     to: Revision,
     bytes_max: usize,
 ) -> Result<History, Error> {
+    let mut read = 0;
     let mut history = History { events: VecDeque::new(), bytes: 0, reaches };
     while let Some(event) = next_before(watcher, to).await? {
         history.bytes += cost_of(&event);
         history.events.push_back(event);
+        read += 1;
+        if read % TURN_EVENTS == 0 {
+            tokio::task::yield_now().await;
+        }
         while history.bytes > bytes_max {
             let Some(oldest) = history.events.pop_front() else { break };
             history.bytes -= cost_of(&oldest);

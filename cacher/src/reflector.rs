@@ -1,10 +1,12 @@
 //! The reflector: fills the cache from a list and follows the store's watch. What breaks is begun anew.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Weak;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{
     Environment, Error, ListRequest, Listing, Predicate, ReadAt, Revision, Scope, WatchRequest, WatchStart,
@@ -31,8 +33,7 @@ pub(crate) async fn run(shared: Weak<Shared>, environment: Environment) {
             Ok(revision) => {
                 pause.begin(cache.published());
                 drop(cache);
-                environment.spawn(refill::run(shared.clone(), revision));
-                if follow(&shared, &environment).await.is_none() {
+                if follow_beside_refill(&shared, revision, &environment).await.is_none() {
                     return;
                 }
                 let Some(cache) = shared.upgrade() else { return };
@@ -83,6 +84,20 @@ async fn fill(shared: &Shared) -> Result<Revision, Error> {
     let watcher = shared.store.watch(everything_after(shared, revision)?).await?;
     shared.refill(shared.current().of(records, revision), watcher);
     Ok(revision)
+}
+
+/// Follows the store, and reads what came before meanwhile. A cache that has to be filled anew, or is gone, does not
+/// wait for that.
+async fn follow_beside_refill(
+    shared: &Weak<Shared>,
+    filled_at: Revision,
+    environment: &Environment,
+) -> Option<()> {
+    let refill = pin!(refill::run(shared.clone(), filled_at));
+    match select(pin!(follow(shared, environment)), refill).await {
+        Either::Left((followed, _)) => followed,
+        Either::Right(((), follow)) => follow.await,
+    }
 }
 
 /// Publishes what the store shows until the cache has to be filled anew; `None` when it is gone.

@@ -19,6 +19,7 @@ use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::failpoint::{self, Point};
 use watchkeep_storage::{Environment, Error, Event, Interface, Revision, WatchEvent, Watcher};
 
+use crate::endings::Endings;
 use crate::index::{Attribute, Indexes};
 use crate::open::OpenPictures;
 use crate::options::CacherOptions;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     kept: Mutex<Pictures>,
     pub(crate) window: Mutex<Window>,
     pub(crate) topics: Topics,
+    pub(crate) endings: Endings,
     /// Everything up to here is in the picture, in the window and in the topics. Released after them, acquired
     /// before a look at them.
     published: AtomicU64,
@@ -97,6 +99,7 @@ impl Shared {
             kept: Mutex::new(Pictures::new(options.pictures_max)),
             window: Mutex::new(Window::new(&options)),
             topics: Topics::new(store.prefix().as_str(), store.schema()),
+            endings: Endings::default(),
             published: AtomicU64::new(0),
             fresh: watch::Sender::default(),
             progress: Progress::default(),
@@ -197,7 +200,8 @@ impl Shared {
         let mut context = Context::from_waker(&waker);
         let mut events = 0;
         let more = loop {
-            if events == BATCH_EVENTS_MAX {
+            // What was committed together is published together. [WATCH-ATOMIC]
+            if events >= BATCH_EVENTS_MAX && watcher.progress() >= source.picture.revision {
                 break true;
             }
             let next = match failpoint::passed(Point::CacheSource) {
@@ -296,7 +300,8 @@ impl Shared {
         self.ready.set(&self.environment);
     }
 
-    /// The cache was found to be wrong: it serves nothing any more, and is filled anew.
+    /// The cache was found to be wrong: it serves nothing any more, and is filled anew. Its watches may have
+    /// missed what it missed, and end; who comes again from before this moment is sent to list anew.
     pub(crate) fn distrust(&self) {
         self.ready.reset("it is not what the store holds".to_owned(), &self.environment);
         let (watcher, waker) = {
@@ -305,7 +310,22 @@ impl Shared {
             (source.watcher.take(), source.waker.clone())
         };
         drop(watcher);
+        self.endings.distrust(self.published());
+        self.wake_watches();
         waker.wake();
+    }
+
+    /// The cache ends, and its watches with it.
+    pub(crate) fn close(&self) {
+        self.endings.close();
+        self.wake_watches();
+    }
+
+    /// Wakes all watches that follow a topic.
+    fn wake_watches(&self) {
+        let mut wakers = Vec::new();
+        self.topics.reset(self.published(), &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Goes on with a watch from where the last one ended, if the cache was not found to be wrong meanwhile.

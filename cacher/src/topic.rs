@@ -19,6 +19,7 @@ use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::{Event, Interface, Predicate, Record, Revision, Schema, Scope};
 
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, RwLock, fence};
+use crate::window;
 
 /// How many events a topic keeps: more than a watch is behind that is read at all.
 const EVENTS_MAX: usize = 64;
@@ -272,7 +273,7 @@ impl Log {
         state.take_wakers(event.revision.previous(), wakers);
     }
 
-    /// At most so many events after a revision. Where there is none, the waker waits for the next.
+    /// So many events after a revision as [`window::take`] says. Where there is none, the waker waits for the next.
     pub(crate) fn look(
         &self,
         after: Revision,
@@ -286,7 +287,7 @@ impl Log {
             return Look::Behind(after);
         }
         let first = state.events.partition_point(|event| event.revision <= after);
-        let events: Vec<_> = state.events.range(first..).take(events_max).cloned().collect();
+        let events = window::take(state.events.range(first..), events_max);
         // Nobody else will ask for what is behind the only watch.
         let garbage = if state.watches == 1 { state.give_up(first) } else { VecDeque::new() };
         let replaced = if events.is_empty() { state.wait(waker, waiting) } else { None };

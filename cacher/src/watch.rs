@@ -22,6 +22,7 @@ use watchkeep_storage::{
     WatchRequest, WatchSource, WatchStart, Watcher,
 };
 
+use crate::endings::Opened;
 use crate::open::OpenPicture;
 use crate::shared::Shared;
 use crate::topic::{Log, Look, Topic, Waiting};
@@ -51,6 +52,8 @@ pub(crate) struct CacheWatch {
     history: Option<History>,
     /// When it was opened, by uptime.
     opened: Duration,
+    /// The same, by what ends watches.
+    endings: Opened,
 }
 
 /// The initial state, on its way out.
@@ -105,6 +108,7 @@ impl CacheWatch {
         WatchRequest { scope, predicate, progress, .. }: WatchRequest,
         (topic, log): (Topic, Arc<Log>),
         begin: Begin,
+        endings: Opened,
     ) -> Self {
         let (position, initial) = match begin {
             Begin::After(revision) => (revision, None),
@@ -124,6 +128,7 @@ impl CacheWatch {
             answered: progress.then(|| shared.progress.asked().times),
             history: None,
             opened: shared.environment.uptime(),
+            endings,
         }
     }
 
@@ -273,8 +278,8 @@ impl CacheWatch {
     }
 }
 
-impl WatchSource for CacheWatch {
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+impl CacheWatch {
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
         if self.initial.is_some()
             && let Some(event) = ready!(self.poll_initial(context))
         {
@@ -284,10 +289,7 @@ impl WatchSource for CacheWatch {
             if let Some(change) = self.taken.pop_front() {
                 return Poll::Ready(Some(Ok(WatchEvent::Change(change))));
             }
-            if let Err(error) = ready!(self.poll_history(context)) {
-                self.shared.telemetry.ended(&error);
-                return Poll::Ready(Some(Err(error)));
-            }
+            ready!(self.poll_history(context))?;
             if self.taken.is_empty() && !self.look(context.waker()) {
                 return match self.answer(context.waker()) {
                     Some(bookmark) => Poll::Ready(Some(Ok(bookmark))),
@@ -298,6 +300,21 @@ impl WatchSource for CacheWatch {
         // Many events and none to show: other tasks get their turn.
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl WatchSource for CacheWatch {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+        let next = self.poll_event(context);
+        // Also before what was there is shown: it may be wrong.
+        let next = match self.shared.endings.check(self.endings, self.position) {
+            Ok(()) => next,
+            Err(ended) => Poll::Ready(Some(Err(ended))),
+        };
+        if let Poll::Ready(Some(Err(error))) = &next {
+            self.shared.telemetry.ended(error);
+        }
+        next
     }
 
     fn progress(&self) -> Revision {

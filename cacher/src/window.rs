@@ -23,6 +23,19 @@ fn entry(event: Arc<Event>, time: Duration) -> Entry<Arc<Event>> {
     Entry { revision: event.revision, time, cost: cost_of(&event), event }
 }
 
+/// At most so many events, but all of a revision if one of it: a store that others write to may have several. What is
+/// cut apart there could not be told from what was seen. \[WATCH-RELIABLE\]
+pub(crate) fn take<'a>(events: impl Iterator<Item = &'a Arc<Event>>, events_max: usize) -> Vec<Arc<Event>> {
+    let mut taken: Vec<Arc<Event>> = Vec::new();
+    for event in events {
+        if taken.len() >= events_max && taken.last().is_some_and(|last| last.revision != event.revision) {
+            break;
+        }
+        taken.push(Arc::clone(event));
+    }
+    taken
+}
+
 /// What a window holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowStats {
@@ -91,13 +104,13 @@ impl Window {
         self.0.complete_after()
     }
 
-    /// At most so many events after a revision; `None` if some are missing.
+    /// So many events after a revision as [`take`] says; `None` if some are missing.
     pub(crate) fn after(&self, revision: Revision, events_max: usize) -> Option<Vec<Arc<Event>>> {
         let first = match self.0.first_after(revision) {
             None if defect::on(Defect::CacheWindowHidesGap) => self.0.first_sequence(),
             first => first?,
         };
-        Some(self.0.from(first)?.take(events_max).cloned().collect())
+        Some(take(self.0.from(first)?, events_max))
     }
 
     /// The events after a revision and up to another one; `None` if some are missing.

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use watchkeep_cacher::{Cacher, CacherOptions};
 use watchkeep_storage::conformance::instrument::Resource;
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::conformance::{Harness as _, MemoryHarness, Setup};
-use watchkeep_storage::{Interface, ReadAt};
+use watchkeep_storage::{Error, Interface, ReadAt, WatchEvent, WatchStart};
 
 use self::troubled::Troubled;
 
@@ -67,4 +68,46 @@ async fn a_cache_looks_after_itself() {
     assert_eq!(cacher.len(), 0);
     store.advance(Duration::from_mins(2)).await;
     assert_eq!(cacher.len(), 1);
+}
+
+/// What the cache has missed its watches have missed too: they end, and who comes back with a revision from before
+/// lists anew.
+#[tokio::test(start_paused = true)]
+async fn the_watches_of_a_cache_that_was_wrong_end() {
+    let store = MemoryHarness.open(Setup::default()).await;
+    let pods = store.pods().await;
+    let forgetful = Troubled::new(pods.interface(), Box::new(troubled::forgetful));
+    let cacher = Arc::new(Cacher::new(forgetful, CacherOptions::default(), store.environment()));
+    cacher.filled().await;
+    let cache = Resource::new(Arc::clone(&cacher) as Arc<dyn Interface>);
+    let before = cache.put(&pod("ns", "before")).await.revision;
+    let watching = |cache: &Resource| cache.watching(cache.all(), WatchStart::After(before));
+    let mut sleeping = cache.watch(cache.watching(cache.namespace("other"), WatchStart::Now)).await.unwrap();
+    let slept = store.environment().spawn(async move { sleeping.next().await });
+    cache.put(&pod("ns", "lost")).await;
+    let last = cache.put(&pod("ns", "last")).await.revision;
+    let mut behind = cache.watch(watching(&cache)).await.unwrap();
+
+    assert!(!cacher.check().await.unwrap());
+    let ends = |next: Option<Result<WatchEvent, Error>>| {
+        assert!(
+            matches!(next, Some(Err(Error::Compacted { requested, oldest, .. })) if requested < oldest),
+            "{next:?}"
+        );
+    };
+    ends(tokio::time::timeout(Duration::from_mins(1), slept).await.unwrap().unwrap());
+    ends(behind.next().await);
+
+    cacher.filled().await;
+    let refused = cache.watch(watching(&cache)).await.err();
+    assert!(
+        matches!(refused, Some(Error::Compacted { requested, oldest, .. }) if (requested, oldest) == (before, last)),
+        "{refused:?}"
+    );
+    // As after the list that it is sent to.
+    let from = cache.watching(cache.all(), WatchStart::After(last));
+    let mut watch = cache.watch(from).await.unwrap();
+    let next = cache.put(&pod("ns", "next")).await.revision;
+    let Some(Ok(WatchEvent::Change(change))) = watch.next().await else { panic!("it ended") };
+    assert_eq!(change.revision(), next);
 }

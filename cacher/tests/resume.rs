@@ -63,3 +63,27 @@ async fn a_watch_from_before_the_cache_was_filled_begins_there() {
         assert_eq!(change.event.key, cache.prefix().object(Some("n"), name).unwrap());
     }
 }
+
+/// A crash takes revisions back that were seen, in the middle of history. Only the store knows which.
+#[tokio::test]
+async fn a_watch_from_a_lost_revision_is_refused_also_where_the_window_reaches_further_back() {
+    let environment = Environment::system();
+    let (store, fault) = Faulty::new("/jobs", &environment, Fault::None).await;
+    create(&store, &["a"]).await;
+    let lost = store.current_revision().await.unwrap();
+    create(&store, &["b"]).await;
+    *fault.lock() = Fault::Lost(lost);
+    let cache = Cacher::new(Arc::new(store), CacherOptions::default(), &environment);
+    cache.filled().await;
+    tokio::time::timeout(DEADLINE, async {
+        while cache.window().oldest >= lost {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    for (revision, is_lost) in [(lost.previous(), false), (lost, true), (lost.next(), false)] {
+        let opened = cache.watch(watch_after(&cache, revision)).await;
+        assert_eq!(matches!(opened, Err(Error::Compacted { .. })), is_lost, "{revision}");
+    }
+}

@@ -2,10 +2,11 @@
 
 mod troubled;
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -15,8 +16,8 @@ use watchkeep_storage::conformance::instrument::{Resource, selecting};
 use watchkeep_storage::conformance::object::pod;
 use watchkeep_storage::conformance::{Harness as _, MemoryHarness, Setup, Store};
 use watchkeep_storage::{
-    Commit, Error, Expect, Interface, ListRequest, Operation, ReadAt, Schema, WatchEvent, WatchRequest,
-    WatchStart, Watcher, collect,
+    Change, Commit, Error, Event, Expect, Interface, ListRequest, Operation, ReadAt, Revision, Schema,
+    WatchEvent, WatchRequest, WatchSource, WatchStart, Watcher, collect,
 };
 
 use self::troubled::Troubled;
@@ -41,7 +42,7 @@ impl Woken {
 fn ready(watch: &mut Watcher, waker: &Waker) -> Vec<Result<WatchEvent, Error>> {
     let mut context = Context::from_waker(waker);
     let mut ready = Vec::new();
-    while let std::task::Poll::Ready(Some(next)) =
+    while let Poll::Ready(Some(next)) =
         pin!(tokio::task::coop::unconstrained(watch.next())).poll_unpin(&mut context)
     {
         ready.push(next);
@@ -186,4 +187,89 @@ async fn an_object_without_a_field_is_one_where_it_is_empty() {
     let list = ListRequest { predicate, ..cache.request(cache.all(), ReadAt::Latest) };
     assert_eq!(collect(cache.list(list).await.unwrap().cursor).await.unwrap().len(), 1);
     assert_eq!(ready(&mut watch, Waker::noop()).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_end_with_their_cache() {
+    let store = MemoryHarness.open(Setup::default()).await;
+    let (cacher, cache) = filled(store.pods().await.interface(), &store).await;
+    let mut watch = cache.watch(cache.watching(cache.all(), WatchStart::Now)).await.unwrap();
+    let woken = Arc::new(Woken::default());
+    assert!(ready(&mut watch, &Waker::from(Arc::clone(&woken))).is_empty());
+    drop((cacher, cache));
+    assert_eq!(woken.times(), 1);
+    let end = watch.next().await;
+    assert!(matches!(end, Some(Err(Error::NotReady { .. }))), "{end:?}");
+    assert!(watch.next().await.is_none());
+}
+
+/// As another program may write to etcd: in one transaction, which has one revision.
+#[tokio::test(start_paused = true)]
+async fn events_of_one_revision_are_not_cut_apart() {
+    /// More than is published in one go.
+    const TOGETHER: usize = 3_000;
+    let store = MemoryHarness.open(Setup::default()).await;
+    let pods = store.pods().await;
+    let (turn, turns) = (Arc::new(Semaphore::new(0)), pods.interface());
+    let watched = Arc::clone(&turn);
+    let together = Troubled::new(
+        turns,
+        Box::new(move |store, request| {
+            let turn = Arc::clone(&watched);
+            Box::pin(async move { Ok(Watcher::new(Together::new(store.watch(request).await?, turn))) })
+        }),
+    );
+    let (_cacher, cache) = filled(together, &store).await;
+    let (start, watching) = (cache.now().await, |start| cache.watching(cache.all(), start));
+    let mut live = cache.watch(watching(WatchStart::Now)).await.unwrap();
+    assert!(ready(&mut live, Waker::noop()).is_empty());
+    for at in 0..TOGETHER {
+        pods.put(&pod("ns", &format!("pod-{at}"))).await;
+    }
+    turn.add_permits(1);
+    // Progress drives the cache.
+    live.progress();
+    assert_eq!(ready(&mut live, Waker::noop()).len(), TOGETHER);
+    let mut late = cache.watch(watching(WatchStart::After(start))).await.unwrap();
+    assert_eq!(ready(&mut late, Waker::noop()).len(), TOGETHER);
+}
+
+/// A watch that shows nothing before it may, and then all there is as of one revision.
+struct Together {
+    watch: Watcher,
+    turn: Arc<Semaphore>,
+    gathered: VecDeque<Change>,
+}
+
+impl Together {
+    fn new(watch: Watcher, turn: Arc<Semaphore>) -> Self {
+        Self { watch, turn, gathered: VecDeque::new() }
+    }
+}
+
+impl WatchSource for Together {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+        if self.gathered.is_empty() && self.turn.available_permits() > 0 {
+            while let Poll::Ready(Some(Ok(WatchEvent::Change(change)))) = self.watch.poll_next_unpin(context)
+            {
+                self.gathered.push_back(change);
+            }
+            let last = self.gathered.back().map(|change| change.event.revision).unwrap_or_default();
+            for change in &mut self.gathered {
+                let event = Event { revision: last, ..(*change.event).clone() };
+                *change = Change { event: Arc::new(event), event_type: change.event_type };
+            }
+        }
+        match self.gathered.pop_front() {
+            Some(change) => Poll::Ready(Some(Ok(WatchEvent::Change(change)))),
+            None => Poll::Pending,
+        }
+    }
+
+    fn progress(&self) -> Revision {
+        let next = self.gathered.front().map(|change| change.event.revision.previous());
+        next.unwrap_or_else(|| {
+            if self.turn.available_permits() > 0 { self.watch.progress() } else { Revision::ZERO }
+        })
+    }
 }

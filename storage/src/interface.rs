@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{CompactedDuring, Error};
 use crate::key::{Key, ResourcePrefix};
 use crate::list::{ListRequest, Listing};
 use crate::record::{Record, Value};
@@ -114,6 +114,23 @@ pub trait Interface: Send + Sync {
 
     /// The oldest revision that can be read; zero if all history is there.
     fn compacted_revision(&self) -> Revision;
+
+    /// Whether a watch can begin right after a revision, as far as the store knows without asking anybody: an
+    /// error here means that [`Interface::watch`] would refuse it. Who keeps history of its own, as a cache does,
+    /// asks this before it serves a watch from it \[COMPACT-WATCHES\]. Costs a look at counters.
+    ///
+    /// Besides what is compacted, these are revisions that a crash has taken back, where a store knows of any: who
+    /// has seen one has seen what is no longer so.
+    ///
+    /// # Errors
+    /// [`Error::Compacted`].
+    fn check_resumable(&self, requested: Revision) -> Result<(), Error> {
+        let oldest = self.compacted_revision();
+        if requested < oldest {
+            return Err(Error::Compacted { requested, oldest, during: CompactedDuring::Watch });
+        }
+        Ok(())
+    }
 
     /// Counts of this resource \[STATS\]. Costs no more than a look at counters.
     ///

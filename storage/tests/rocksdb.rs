@@ -152,7 +152,9 @@ async fn a_killed_store_keeps_every_acknowledged_write_and_issues_no_revision_ag
                 "{lost} of {resumed}"
             );
             assert!(matches!(read(&pods, ReadAt::Exact(lost)).await, Err(Error::Compacted { .. })));
+            assert!(matches!(pods.check_resumable(lost), Err(Error::Compacted { .. })));
         }
+        pods.check_resumable(last).unwrap();
         let next = put(&pods, "b", &format!("node-{kills}")).await;
         assert!(next.revision > resumed);
         let mut want: Vec<_> = records.iter().map(|record| record.revision).collect();

@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     RefusesLists,
     /// Revisions before this one were lost, as by a crash: who comes with one cannot go on from it.
     LostBefore(Revision),
+    /// This one was lost, and its history reaches from before it.
+    Lost(Revision),
 }
 
 /// A resource of such a store.
@@ -95,6 +97,10 @@ fn refusal() -> Error {
     Error::Unreachable { reason: "it is a test".to_owned() }
 }
 
+fn gone(requested: Revision, oldest: Revision) -> Error {
+    Error::Compacted { requested, oldest, during: CompactedDuring::Watch }
+}
+
 impl Decorator for Faulty {
     fn below(&self) -> &dyn Interface {
         &*self.store
@@ -107,6 +113,13 @@ impl Decorator for Faulty {
         }
     }
 
+    fn on_check_resumable(&self, requested: Revision) -> Result<(), Error> {
+        match *self.fault.lock() {
+            Fault::Lost(lost) if lost == requested => Err(gone(requested, lost.next())),
+            _ => self.store.check_resumable(requested),
+        }
+    }
+
     fn on_watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
         match (*self.fault.lock(), request.start) {
             (Fault::RefusesWatches, _) => Box::pin(async { Err(refusal()) }),
@@ -115,8 +128,7 @@ impl Decorator for Faulty {
                 Box::pin(async { Ok(Watcher::new(Forgets(self.store.watch(request).await?))) })
             }
             (Fault::LostBefore(oldest), WatchStart::After(requested)) if requested < oldest => {
-                let during = CompactedDuring::Watch;
-                Box::pin(async move { Err(Error::Compacted { requested, oldest, during }) })
+                Box::pin(async move { Err(gone(requested, oldest)) })
             }
             _ => self.store.watch(request),
         }

@@ -32,6 +32,11 @@ pub trait Decorator: Send + Sync {
     fn on_watch(&self, request: WatchRequest) -> BoxFuture<'_, Result<Watcher, Error>> {
         self.below().watch(request)
     }
+
+    /// Instead of [`Interface::check_resumable`].
+    fn on_check_resumable(&self, requested: Revision) -> Result<(), Error> {
+        self.below().check_resumable(requested)
+    }
 }
 
 impl<D: Decorator> Interface for D {
@@ -73,6 +78,10 @@ impl<D: Decorator> Interface for D {
 
     fn compacted_revision(&self) -> Revision {
         self.below().compacted_revision()
+    }
+
+    fn check_resumable(&self, requested: Revision) -> Result<(), Error> {
+        self.on_check_resumable(requested)
     }
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {

@@ -446,6 +446,10 @@ impl Interface for RocksResource {
         self.shared.state.lock().compacted
     }
 
+    fn check_resumable(&self, requested: Revision) -> Result<(), Error> {
+        self.shared.state.lock().check_kept(requested, CompactedDuring::Watch)
+    }
+
     fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
         Box::pin(async move {
             let state = self.shared.state.lock();
