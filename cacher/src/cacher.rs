@@ -90,6 +90,7 @@ impl Cacher {
 
     async fn list_routed(&self, request: ListRequest) -> Result<Listing, Error> {
         let shared = &self.shared;
+        let opened = shared.endings.open();
         let known =
             Known { ready: shared.check_ready().is_ok(), compacted: shared.store.compacted_revision() };
         let route = route(request.at, known);
@@ -114,7 +115,12 @@ impl Cacher {
         let listing = match found {
             Some((picture, revision)) => {
                 let telemetry = Arc::clone(&shared.telemetry);
-                Ok(list::open(&shared.open, telemetry, picture, revision, request).await)
+                let listing =
+                    list::open(&shared.open, telemetry, Arc::clone(&picture), revision, request).await;
+                if listing.continuation.is_some() {
+                    shared.keep_read(revision, picture, opened);
+                }
+                Ok(listing)
             }
             None => shared.store.list(request).await,
         };

@@ -15,8 +15,8 @@ pub struct CacherOptions {
     /// How many bytes the window of events may keep beside the latest state. Default 64 MiB. More lets slow
     /// watches be served from memory for longer; what is older is read from the store's history.
     pub window_bytes_max: usize,
-    /// How many pictures of the past are kept, evenly spread over the window. Default 64; more makes exact
-    /// reads of the past cheaper, and costs the nodes that changed in between.
+    /// How many pictures of the past are kept, the closer together the newer they are. Default 64; more makes
+    /// exact reads of the past cheaper, and costs the nodes that changed in between.
     pub pictures_max: usize,
     /// The selectable fields by whose value objects are found without a look at the others, where a resource has
     /// them. Default `spec.nodeName`, by which every node's agent watches and lists its pods. Each costs a place in

@@ -19,7 +19,7 @@ use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::failpoint::{self, Point};
 use watchkeep_storage::{Environment, Error, Event, Interface, Revision, WatchEvent, Watcher};
 
-use crate::endings::Endings;
+use crate::endings::{Endings, Opened};
 use crate::index::{Attribute, Indexes};
 use crate::open::OpenPictures;
 use crate::options::CacherOptions;
@@ -345,7 +345,13 @@ impl Shared {
             // Nothing has changed since.
             return (revision <= published.max(current.revision)).then_some(current);
         }
-        let before = self.kept.lock().at_or_before(revision)?;
+        let before = {
+            let mut kept = self.kept.lock();
+            match kept.read_at(revision) {
+                Some(picture) => return Some(picture),
+                None => kept.at_or_before(revision)?,
+            }
+        };
         let events = self.window.lock().between(before.revision, revision)?;
         if events.is_empty() || defect::on(Defect::CachePastWithoutReplay) {
             return Some(before);
@@ -355,6 +361,17 @@ impl Shared {
             picture.apply(event);
         }
         Some(Arc::new(picture))
+    }
+
+    /// Keeps the picture of a list that is to be gone on with, unless the cache was found to be wrong since the list
+    /// was opened: under the lock, so that a refill that follows clears it.
+    pub(crate) fn keep_read(&self, revision: Revision, picture: Arc<Picture>, opened: Opened) {
+        let gone = {
+            let mut kept = self.kept.lock();
+            let is_right = self.endings.open() == opened;
+            is_right.then(|| kept.keep_read(revision, picture))
+        };
+        drop(gone);
     }
 
     /// Gives up what is only for revisions before this one: pictures and events.

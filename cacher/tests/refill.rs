@@ -99,13 +99,13 @@ async fn a_watch_that_has_read_the_window_is_as_far_as_the_cache() {
     let mut watch = cache.watch(cache.watching(cache.all(), WatchStart::After(revisions[8]))).await.unwrap();
     let Some(Ok(WatchEvent::Change(change))) = watch.next().await else { panic!("the watch ended") };
     assert_eq!(change.revision(), revisions[9]);
-    let wakes = Arc::new(CountWakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let counted = Arc::new(CountWakes::default());
+    let waker = Waker::from(Arc::clone(&counted));
     for _ in 0..3 {
         assert!(watch.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
     }
     assert_eq!(watch.progress(), head);
-    assert_eq!(wakes.0.load(Ordering::Relaxed), 0, "it sleeps until there is something");
+    assert_eq!(counted.0.load(Ordering::Relaxed), 0, "it sleeps until there is something");
 }
 
 #[derive(Default)]
