@@ -188,7 +188,12 @@ impl Interface for Cacher {
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Outcome, Error>> {
         Box::pin(async move {
-            let outcome = self.shared.store.commit(commit).await?;
+            let shared = &self.shared;
+            let outcome = shared.store.commit(commit).await?;
+            if let Outcome::Committed(committed) = &outcome {
+                let is_here = shared.published() >= committed.revision;
+                shared.telemetry.committed(committed.revision, is_here, &shared.environment);
+            }
             // What is acknowledged is there for the cache's watches too, where the store has it by now.
             self.shared.drive();
             Ok(outcome)

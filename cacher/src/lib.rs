@@ -38,6 +38,8 @@
 //!   is bounded; what a watch missed it reads from the next source, by its revision.
 //! - **C5 the past is exact.** A state of the past is a kept picture and the events of the window that lead from
 //!   it to the revision; where one is missing the store is asked.
+//! - **C6 a revision is not cut apart.** Events of one revision are published together and taken together, so that a
+//!   place between them is never gone on from.
 //!
 //! # Locks
 //!
@@ -57,8 +59,9 @@
 //!
 //! A watch whose events were given up by topic, window and history ends with `Compacted`; the next request gets the
 //! same, with both numbers. When the store's watch breaks, the cache goes on where it was; when that is compacted,
-//! it lists again, and watches read what lies between from the store's history. Dropping a [`Cacher`] ends its
-//! tasks.
+//! it lists again, and watches read what lies between from the store's history. A cache that was found to be wrong
+//! ends its watches, because they may have missed what it missed (`endings.rs`). Dropping a [`Cacher`] ends its
+//! tasks and its watches.
 //!
 //! # What it leaves to others
 //!

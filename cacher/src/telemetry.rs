@@ -29,6 +29,7 @@ const INIT_EVENTS: &str = "apiserver_init_events_total";
 const RECEIVED: &str = "apiserver_watch_cache_events_received_total";
 const DISPATCHED: &str = "apiserver_watch_cache_events_dispatched_total";
 const DISPATCH_SECONDS: &str = "apiserver_watch_events_dispatch_duration_seconds";
+const RECEIVE_SECONDS: &str = "watchkeep_watch_cache_receive_seconds";
 const WAKE_SECONDS: &str = "watchkeep_watch_cache_wake_seconds";
 const CATCH_UPS: &str = "watchkeep_watch_cache_catch_ups_total";
 const TERMINATED: &str = "apiserver_terminated_watchers_total";
@@ -45,9 +46,10 @@ const OBJECTS: &str = "watchkeep_watch_cache_objects";
 
 /// Upper bounds of the buckets of each histogram, for a recorder that wants them: the reference's. Waking has
 /// smaller ones: it is most of what the writer does for many watches.
-pub const HISTOGRAM_BUCKETS: [(&str, &[f64]); 4] = [
+pub const HISTOGRAM_BUCKETS: [(&str, &[f64]); 5] = [
     (READ_WAIT, &[0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0]),
     (DISPATCH_SECONDS, &[1e-4, 5e-4, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
+    (RECEIVE_SECONDS, &[1e-5, 1e-4, 5e-4, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
     (WAKE_SECONDS, &[1e-6, 1e-5, 1e-4, 5e-4, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0]),
     (INITIALIZATION_SECONDS, &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0]),
 ];
@@ -68,6 +70,7 @@ pub(crate) struct Telemetry {
     consistent_failed: Counter,
     received: Counter,
     dispatched: Counter,
+    receive: Histogram,
     to_cache: Histogram,
     wake: Histogram,
     total: Histogram,
@@ -89,6 +92,11 @@ pub(crate) struct Telemetry {
     /// The revision of `sample`, so that who has another one need not lock it. Relaxed: it orders nothing.
     sampled: AtomicU64,
     sample: Mutex<Sample>,
+    /// The revision of the write that is measured on its way from the store, zero once it is here. Relaxed: it
+    /// orders nothing.
+    awaited: AtomicU64,
+    /// When the store acknowledged the write that was measured last, by uptime.
+    committed: Mutex<Option<Duration>>,
 }
 
 /// The event that is measured on its way to the watches.
@@ -133,6 +141,7 @@ impl Telemetry {
             consistent_failed: read("false", "true"),
             received: counter!(RECEIVED, labels.clone()),
             dispatched: counter!(DISPATCHED, labels.clone()),
+            receive: histogram!(RECEIVE_SECONDS, labels.clone()),
             to_cache: stage("storage_to_cache"),
             total: stage("total"),
             wake: histogram!(WAKE_SECONDS, labels.clone()),
@@ -152,6 +161,8 @@ impl Telemetry {
             objects: gauge!(OBJECTS, labels),
             sampled: AtomicU64::new(0),
             sample: Mutex::default(),
+            awaited: AtomicU64::new(0),
+            committed: Mutex::default(),
         }
     }
 
@@ -165,8 +176,35 @@ impl Telemetry {
         counter.increment(1);
     }
 
+    /// The store has acknowledged a write of this cache's, whose event the cache has or has not. One in a while is
+    /// measured.
+    pub(crate) fn committed(&self, revision: Revision, is_here: bool, environment: &Environment) {
+        let now = environment.uptime();
+        let mut committed = self.committed.lock();
+        if committed.is_some_and(|before| now.saturating_sub(before) < SAMPLE_INTERVAL) {
+            return;
+        }
+        *committed = Some(now);
+        self.awaited.store(if is_here { 0 } else { revision.get() }, Ordering::Relaxed);
+        if is_here {
+            self.receive.record(Duration::ZERO);
+        }
+    }
+
+    /// The write that is measured has come from the store, if it is this one.
+    fn arrived(&self, revision: Revision, environment: &Environment) {
+        if self.awaited.load(Ordering::Relaxed) != revision.get() {
+            return;
+        }
+        let committed = *self.committed.lock();
+        self.awaited.store(0, Ordering::Relaxed);
+        let at = committed.unwrap_or_default();
+        self.receive.record(environment.uptime().saturating_sub(at));
+    }
+
     /// An event came from the store, to be published next. One in a while is measured up to the watches.
     pub(crate) fn taken(&self, batch: &mut Option<Batch>, revision: Revision, environment: &Environment) {
+        self.arrived(revision, environment);
         if let Some(batch) = batch {
             batch.events += 1;
             return;
@@ -275,6 +313,12 @@ fn describe() {
         Unit::Seconds,
         "Time of events on their way. storage_to_cache: from the first of a batch to its publication; total: \
          until a watch takes it to show it, of one event a second"
+    );
+    describe_histogram!(
+        RECEIVE_SECONDS,
+        Unit::Seconds,
+        "Time from when the store acknowledges a write until its watch yields the event, of one write a second; \
+         zero where the cache had it before"
     );
     describe_histogram!(
         WAKE_SECONDS,

@@ -180,6 +180,7 @@ async fn events_are_counted_and_their_stages_timed() {
     assert_eq!(bench.seen.samples("watchkeep_watch_cache_wake_seconds"), batches);
     let total = bench.seen.samples("apiserver_watch_events_dispatch_duration_seconds total");
     assert_eq!(total, 1, "of one event a second");
+    assert_eq!(bench.seen.samples("watchkeep_watch_cache_receive_seconds"), 1, "of one write a second");
 }
 
 #[tokio::test]
