@@ -75,6 +75,10 @@ bench: setup ## Run the benchmarks [BENCH_ARGS="…"]
 bench-rocksdb: setup ## Measure the RocksDB backend on a disk, some 15 minutes [BENCH_ARGS="-- --quick"]
 	@scripts/with-rocksdb.sh cargo bench -p watchkeep-benches --features rocksdb --bench rocksdb $(BENCH_ARGS)
 
+.PHONY: bench-cacher
+bench-cacher: setup ## Measure the watch cache over memory and RocksDB, some 10 minutes [BENCH_ARGS="-- --quick"]
+	@scripts/with-rocksdb.sh cargo bench -p watchkeep-benches --features rocksdb --bench cacher $(BENCH_ARGS)
+
 .PHONY: bench-etcd3
 bench-etcd3: setup ## Measure the etcd3 backend beside etcd's own CPU, a minute or two
 	@scripts/setup-etcd.sh
