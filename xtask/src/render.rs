@@ -24,17 +24,16 @@ pub(crate) fn fields(types: &[Type]) -> String {
     }
     for ty in types {
         let (name, schema) = (static_name(&ty.name), schema_name(&ty.name));
-        let _ =
-            write!(text, "\n/// `{schema}`.\npub static {name}: Type = Type {{\n    name: \"{schema}\",\n");
+        let _ = write!(text, "\n/// `{schema}`.\npub static {name}: Type = Type::new(\n    \"{schema}\",\n");
         if ty.fields.is_empty() {
-            text.push_str("    fields: &[],\n};\n");
+            text.push_str("    &[],\n);\n");
             continue;
         }
-        text.push_str("    fields: &[\n");
+        text.push_str("    &[\n");
         for field in &ty.fields {
             let _ = writeln!(text, "        {},", field_call(field));
         }
-        text.push_str("    ],\n};\n");
+        text.push_str("    ],\n);\n");
     }
     text
 }

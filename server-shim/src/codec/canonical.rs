@@ -194,9 +194,9 @@ mod tests {
     }
 
     /// Every scalar with every presence, and every other shape.
-    static SAMPLE: Type = Type {
-        name: "io.example.v1.Sample",
-        fields: &[
+    static SAMPLE: Type = Type::new(
+        "io.example.v1.Sample",
+        &[
             field("alwaysText", Shape::Scalar(Scalar::String), Presence::Always),
             field("alwaysNumber", Shape::Scalar(Scalar::Int32), Presence::Always),
             field("alwaysList", Shape::List(&Shape::Scalar(Scalar::String)), Presence::Always),
@@ -217,14 +217,14 @@ mod tests {
             field("float", Shape::Scalar(Scalar::Float64), Presence::Optional),
             field("any", Shape::Scalar(Scalar::Any), Presence::Optional),
         ],
-    };
-    static PART: Type = Type {
-        name: "io.example.v1.Part",
-        fields: &[
+    );
+    static PART: Type = Type::new(
+        "io.example.v1.Part",
+        &[
             field("name", Shape::Scalar(Scalar::String), Presence::Always),
             field("self", Shape::Object(&PART), Presence::Optional),
         ],
-    };
+    );
     const SAMPLE_ID: Identity<'_> = Identity { api_version: "example.io/v1", kind: "Sample" };
 
     fn bytes(schema: &'static Type, identity: Identity<'_>, sent: Value) -> String {

@@ -32,6 +32,18 @@ pub fn read(text: &str) -> Result<Duration, String> {
     Ok(if negative { Duration::ZERO } else { Duration::from_nanos(nanos) })
 }
 
+/// The duration that a canonical text stands for, in nanoseconds; `None` for any other text.
+pub(super) fn nanos(text: &str) -> Option<i64> {
+    let (is_negative, nanos) = signed_nanos(text).ok()?;
+    if is_negative { 0_i64.checked_sub_unsigned(nanos) } else { i64::try_from(nanos).ok() }
+}
+
+/// The canonical text of a duration of so many nanoseconds.
+pub(super) fn of_nanos(nanos: i64) -> String {
+    let sign = if nanos < 0 { "-" } else { "" };
+    format!("{sign}{}", print(nanos.unsigned_abs()))
+}
+
 /// Whether a duration is below zero, and its length in nanoseconds, within 64 bits with a sign.
 fn signed_nanos(text: &str) -> Result<(bool, u64), String> {
     let (negative, unsigned) = match text.strip_prefix('-') {

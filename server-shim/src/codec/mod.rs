@@ -19,6 +19,7 @@ mod json_fault;
 mod mismatch;
 pub mod patch;
 mod presence;
+pub mod protobuf;
 mod quantity;
 mod scalar;
 #[cfg(test)]

@@ -4,6 +4,10 @@
 //! The data is generated (`cargo run -p xtask -- generate`) and checked in as `generated/`; this file
 //! holds the shape of that data and nothing else.
 
+use std::sync::OnceLock;
+
+use super::message::Message;
+
 /// A type of the API, such as `io.k8s.api.core.v1.PodSpec`.
 ///
 /// A kind begins with its `kind` and its `apiVersion`, also where it is a part of another one
@@ -14,6 +18,7 @@ pub struct Type {
     pub name: &'static str,
     /// The fields, in the order of the canonical form.
     pub fields: &'static [Field],
+    message: OnceLock<Message>,
 }
 
 /// A field of a [`Type`].
@@ -159,6 +164,16 @@ impl Field {
 }
 
 impl Type {
+    /// A type with these fields.
+    pub const fn new(name: &'static str, fields: &'static [Field]) -> Self {
+        Self { name, fields, message: OnceLock::new() }
+    }
+
+    /// The same in protobuf. Made when it is first asked for.
+    pub fn message(&self) -> &Message {
+        self.message.get_or_init(|| Message::of(self.fields))
+    }
+
     /// The field of this name. Linear in the number of fields; they are few.
     pub fn field(&self, json: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.json == json)

@@ -17,48 +17,48 @@ const STRING: Shape = Shape::Scalar(Scalar::String);
 const TIME: Shape = Shape::Scalar(Scalar::Time);
 
 /// `io.k8s.api.admissionregistration.v1.AuditAnnotation`.
-pub static ADMISSIONREGISTRATION_V1_AUDIT_ANNOTATION: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.AuditAnnotation",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_AUDIT_ANNOTATION: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.AuditAnnotation",
+    &[
         Field::new("key", &[1], STRING, Always),
         Field::new("valueExpression", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ExpressionWarning`.
-pub static ADMISSIONREGISTRATION_V1_EXPRESSION_WARNING: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ExpressionWarning",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_EXPRESSION_WARNING: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ExpressionWarning",
+    &[
         Field::new("fieldRef", &[2], STRING, Always),
         Field::new("warning", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.MatchCondition`.
-pub static ADMISSIONREGISTRATION_V1_MATCH_CONDITION: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.MatchCondition",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_MATCH_CONDITION: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.MatchCondition",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("expression", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.MatchResources`.
-pub static ADMISSIONREGISTRATION_V1_MATCH_RESOURCES: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.MatchResources",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_MATCH_RESOURCES: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.MatchResources",
+    &[
         Field::new("namespaceSelector", &[1], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("objectSelector", &[2], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("resourceRules", &[3], List(&Object(&ADMISSIONREGISTRATION_V1_NAMED_RULE_WITH_OPERATIONS)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("excludeResourceRules", &[4], List(&Object(&ADMISSIONREGISTRATION_V1_NAMED_RULE_WITH_OPERATIONS)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("matchPolicy", &[7], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.MutatingWebhook`.
-pub static ADMISSIONREGISTRATION_V1_MUTATING_WEBHOOK: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.MutatingWebhook",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_MUTATING_WEBHOOK: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.MutatingWebhook",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("clientConfig", &[2], Object(&ADMISSIONREGISTRATION_V1_WEBHOOK_CLIENT_CONFIG), Always),
         Field::new("rules", &[3], List(&Object(&ADMISSIONREGISTRATION_V1_RULE_WITH_OPERATIONS)), OmitZero).listed(ListType::Atomic, &[]),
@@ -72,23 +72,23 @@ pub static ADMISSIONREGISTRATION_V1_MUTATING_WEBHOOK: Type = Type {
         Field::new("reinvocationPolicy", &[10], STRING, Optional),
         Field::new("matchConditions", &[12], List(&Object(&ADMISSIONREGISTRATION_V1_MATCH_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration`.
-pub static ADMISSIONREGISTRATION_V1_MUTATING_WEBHOOK_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_MUTATING_WEBHOOK_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("webhooks", &[2], List(&Object(&ADMISSIONREGISTRATION_V1_MUTATING_WEBHOOK)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.NamedRuleWithOperations`.
-pub static ADMISSIONREGISTRATION_V1_NAMED_RULE_WITH_OPERATIONS: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.NamedRuleWithOperations",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_NAMED_RULE_WITH_OPERATIONS: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.NamedRuleWithOperations",
+    &[
         Field::new("resourceNames", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("operations", &[2, 1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("apiGroups", &[2, 2, 1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
@@ -96,97 +96,97 @@ pub static ADMISSIONREGISTRATION_V1_NAMED_RULE_WITH_OPERATIONS: Type = Type {
         Field::new("resources", &[2, 2, 3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("scope", &[2, 2, 4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ParamKind`.
-pub static ADMISSIONREGISTRATION_V1_PARAM_KIND: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ParamKind",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_PARAM_KIND: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ParamKind",
+    &[
         Field::new("apiVersion", &[1], STRING, OmitZero),
         Field::new("kind", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ParamRef`.
-pub static ADMISSIONREGISTRATION_V1_PARAM_REF: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ParamRef",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_PARAM_REF: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ParamRef",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("namespace", &[2], STRING, OmitZero),
         Field::new("selector", &[3], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("parameterNotFoundAction", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.RuleWithOperations`.
-pub static ADMISSIONREGISTRATION_V1_RULE_WITH_OPERATIONS: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.RuleWithOperations",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_RULE_WITH_OPERATIONS: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.RuleWithOperations",
+    &[
         Field::new("operations", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("apiGroups", &[2, 1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("apiVersions", &[2, 2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("resources", &[2, 3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("scope", &[2, 4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ServiceReference`.
-pub static ADMISSIONREGISTRATION_V1_SERVICE_REFERENCE: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ServiceReference",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_SERVICE_REFERENCE: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ServiceReference",
+    &[
         Field::new("namespace", &[1], STRING, Always),
         Field::new("name", &[2], STRING, Always),
         Field::new("path", &[3], STRING, Optional),
         Field::new("port", &[4], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.TypeChecking`.
-pub static ADMISSIONREGISTRATION_V1_TYPE_CHECKING: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.TypeChecking",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_TYPE_CHECKING: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.TypeChecking",
+    &[
         Field::new("expressionWarnings", &[1], List(&Object(&ADMISSIONREGISTRATION_V1_EXPRESSION_WARNING)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_SPEC), Always),
         Field::new("status", &[3], Object(&ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_BINDING: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_BINDING: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_BINDING_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_BINDING_SPEC: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_BINDING_SPEC: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec",
+    &[
         Field::new("policyName", &[1], STRING, OmitZero),
         Field::new("paramRef", &[2], Object(&ADMISSIONREGISTRATION_V1_PARAM_REF), Optional),
         Field::new("matchResources", &[3], Object(&ADMISSIONREGISTRATION_V1_MATCH_RESOURCES), Optional),
         Field::new("validationActions", &[4], List(&STRING), OmitZero).listed(ListType::Set, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicySpec`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_SPEC: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicySpec",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_SPEC: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicySpec",
+    &[
         Field::new("paramKind", &[1], Object(&ADMISSIONREGISTRATION_V1_PARAM_KIND), Optional),
         Field::new("matchConstraints", &[2], Object(&ADMISSIONREGISTRATION_V1_MATCH_RESOURCES), Optional),
         Field::new("validations", &[3], List(&Object(&ADMISSIONREGISTRATION_V1_VALIDATION)), OmitZero).listed(ListType::Atomic, &[]),
@@ -195,22 +195,22 @@ pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_SPEC: Type = Typ
         Field::new("matchConditions", &[6], List(&Object(&ADMISSIONREGISTRATION_V1_MATCH_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
         Field::new("variables", &[7], List(&Object(&ADMISSIONREGISTRATION_V1_VARIABLE)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyStatus`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_STATUS: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyStatus",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATING_ADMISSION_POLICY_STATUS: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyStatus",
+    &[
         Field::new("observedGeneration", &[1], INT64, OmitZero),
         Field::new("typeChecking", &[2], Object(&ADMISSIONREGISTRATION_V1_TYPE_CHECKING), Optional),
         Field::new("conditions", &[3], List(&Object(&META_V1_CONDITION)), OmitZero).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ValidatingWebhook`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATING_WEBHOOK: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ValidatingWebhook",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATING_WEBHOOK: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ValidatingWebhook",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("clientConfig", &[2], Object(&ADMISSIONREGISTRATION_V1_WEBHOOK_CLIENT_CONFIG), Always),
         Field::new("rules", &[3], List(&Object(&ADMISSIONREGISTRATION_V1_RULE_WITH_OPERATIONS)), OmitZero).listed(ListType::Atomic, &[]),
@@ -223,101 +223,101 @@ pub static ADMISSIONREGISTRATION_V1_VALIDATING_WEBHOOK: Type = Type {
         Field::new("admissionReviewVersions", &[8], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("matchConditions", &[11], List(&Object(&ADMISSIONREGISTRATION_V1_MATCH_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATING_WEBHOOK_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATING_WEBHOOK_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("webhooks", &[2], List(&Object(&ADMISSIONREGISTRATION_V1_VALIDATING_WEBHOOK)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.Validation`.
-pub static ADMISSIONREGISTRATION_V1_VALIDATION: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.Validation",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VALIDATION: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.Validation",
+    &[
         Field::new("expression", &[1], STRING, Always),
         Field::new("message", &[2], STRING, OmitZero),
         Field::new("reason", &[3], STRING, Optional),
         Field::new("messageExpression", &[4], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.Variable`.
-pub static ADMISSIONREGISTRATION_V1_VARIABLE: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.Variable",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_VARIABLE: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.Variable",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("expression", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.admissionregistration.v1.WebhookClientConfig`.
-pub static ADMISSIONREGISTRATION_V1_WEBHOOK_CLIENT_CONFIG: Type = Type {
-    name: "io.k8s.api.admissionregistration.v1.WebhookClientConfig",
-    fields: &[
+pub static ADMISSIONREGISTRATION_V1_WEBHOOK_CLIENT_CONFIG: Type = Type::new(
+    "io.k8s.api.admissionregistration.v1.WebhookClientConfig",
+    &[
         Field::new("url", &[3], STRING, Optional),
         Field::new("service", &[1], Object(&ADMISSIONREGISTRATION_V1_SERVICE_REFERENCE), Optional),
         Field::new("caBundle", &[2], BYTES, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.ControllerRevision`.
-pub static APPS_V1_CONTROLLER_REVISION: Type = Type {
-    name: "io.k8s.api.apps.v1.ControllerRevision",
-    fields: &[
+pub static APPS_V1_CONTROLLER_REVISION: Type = Type::new(
+    "io.k8s.api.apps.v1.ControllerRevision",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("data", &[2], ANY_OBJECT, Optional),
         Field::new("revision", &[3], INT64, Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DaemonSet`.
-pub static APPS_V1_DAEMON_SET: Type = Type {
-    name: "io.k8s.api.apps.v1.DaemonSet",
-    fields: &[
+pub static APPS_V1_DAEMON_SET: Type = Type::new(
+    "io.k8s.api.apps.v1.DaemonSet",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&APPS_V1_DAEMON_SET_SPEC), Always),
         Field::new("status", &[3], Object(&APPS_V1_DAEMON_SET_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DaemonSetCondition`.
-pub static APPS_V1_DAEMON_SET_CONDITION: Type = Type {
-    name: "io.k8s.api.apps.v1.DaemonSetCondition",
-    fields: &[
+pub static APPS_V1_DAEMON_SET_CONDITION: Type = Type::new(
+    "io.k8s.api.apps.v1.DaemonSetCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastTransitionTime", &[3], TIME, Optional),
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DaemonSetSpec`.
-pub static APPS_V1_DAEMON_SET_SPEC: Type = Type {
-    name: "io.k8s.api.apps.v1.DaemonSetSpec",
-    fields: &[
+pub static APPS_V1_DAEMON_SET_SPEC: Type = Type::new(
+    "io.k8s.api.apps.v1.DaemonSetSpec",
+    &[
         Field::new("selector", &[1], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("template", &[2], Object(&CORE_V1_POD_TEMPLATE_SPEC), Always),
         Field::new("updateStrategy", &[3], Object(&APPS_V1_DAEMON_SET_UPDATE_STRATEGY), Always),
         Field::new("minReadySeconds", &[4], INT32, OmitZero),
         Field::new("revisionHistoryLimit", &[6], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DaemonSetStatus`.
-pub static APPS_V1_DAEMON_SET_STATUS: Type = Type {
-    name: "io.k8s.api.apps.v1.DaemonSetStatus",
-    fields: &[
+pub static APPS_V1_DAEMON_SET_STATUS: Type = Type::new(
+    "io.k8s.api.apps.v1.DaemonSetStatus",
+    &[
         Field::new("currentNumberScheduled", &[1], INT32, Always),
         Field::new("numberMisscheduled", &[2], INT32, Always),
         Field::new("desiredNumberScheduled", &[3], INT32, Always),
@@ -329,33 +329,33 @@ pub static APPS_V1_DAEMON_SET_STATUS: Type = Type {
         Field::new("collisionCount", &[9], INT32, Optional),
         Field::new("conditions", &[10], List(&Object(&APPS_V1_DAEMON_SET_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DaemonSetUpdateStrategy`.
-pub static APPS_V1_DAEMON_SET_UPDATE_STRATEGY: Type = Type {
-    name: "io.k8s.api.apps.v1.DaemonSetUpdateStrategy",
-    fields: &[
+pub static APPS_V1_DAEMON_SET_UPDATE_STRATEGY: Type = Type::new(
+    "io.k8s.api.apps.v1.DaemonSetUpdateStrategy",
+    &[
         Field::new("type", &[1], STRING, OmitZero),
         Field::new("rollingUpdate", &[2], Object(&APPS_V1_ROLLING_UPDATE_DAEMON_SET), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.Deployment`.
-pub static APPS_V1_DEPLOYMENT: Type = Type {
-    name: "io.k8s.api.apps.v1.Deployment",
-    fields: &[
+pub static APPS_V1_DEPLOYMENT: Type = Type::new(
+    "io.k8s.api.apps.v1.Deployment",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&APPS_V1_DEPLOYMENT_SPEC), Always),
         Field::new("status", &[3], Object(&APPS_V1_DEPLOYMENT_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DeploymentCondition`.
-pub static APPS_V1_DEPLOYMENT_CONDITION: Type = Type {
-    name: "io.k8s.api.apps.v1.DeploymentCondition",
-    fields: &[
+pub static APPS_V1_DEPLOYMENT_CONDITION: Type = Type::new(
+    "io.k8s.api.apps.v1.DeploymentCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastUpdateTime", &[6], TIME, Optional),
@@ -363,12 +363,12 @@ pub static APPS_V1_DEPLOYMENT_CONDITION: Type = Type {
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DeploymentSpec`.
-pub static APPS_V1_DEPLOYMENT_SPEC: Type = Type {
-    name: "io.k8s.api.apps.v1.DeploymentSpec",
-    fields: &[
+pub static APPS_V1_DEPLOYMENT_SPEC: Type = Type::new(
+    "io.k8s.api.apps.v1.DeploymentSpec",
+    &[
         Field::new("replicas", &[1], INT32, Optional),
         Field::new("selector", &[2], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("template", &[3], Object(&CORE_V1_POD_TEMPLATE_SPEC), Always),
@@ -378,12 +378,12 @@ pub static APPS_V1_DEPLOYMENT_SPEC: Type = Type {
         Field::new("paused", &[7], BOOL, OmitZero),
         Field::new("progressDeadlineSeconds", &[9], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DeploymentStatus`.
-pub static APPS_V1_DEPLOYMENT_STATUS: Type = Type {
-    name: "io.k8s.api.apps.v1.DeploymentStatus",
-    fields: &[
+pub static APPS_V1_DEPLOYMENT_STATUS: Type = Type::new(
+    "io.k8s.api.apps.v1.DeploymentStatus",
+    &[
         Field::new("observedGeneration", &[1], INT64, OmitZero),
         Field::new("replicas", &[2], INT32, OmitZero),
         Field::new("updatedReplicas", &[3], INT32, OmitZero),
@@ -394,56 +394,56 @@ pub static APPS_V1_DEPLOYMENT_STATUS: Type = Type {
         Field::new("conditions", &[6], List(&Object(&APPS_V1_DEPLOYMENT_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
         Field::new("collisionCount", &[8], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.DeploymentStrategy`.
-pub static APPS_V1_DEPLOYMENT_STRATEGY: Type = Type {
-    name: "io.k8s.api.apps.v1.DeploymentStrategy",
-    fields: &[
+pub static APPS_V1_DEPLOYMENT_STRATEGY: Type = Type::new(
+    "io.k8s.api.apps.v1.DeploymentStrategy",
+    &[
         Field::new("type", &[1], STRING, OmitZero),
         Field::new("rollingUpdate", &[2], Object(&APPS_V1_ROLLING_UPDATE_DEPLOYMENT), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.ReplicaSet`.
-pub static APPS_V1_REPLICA_SET: Type = Type {
-    name: "io.k8s.api.apps.v1.ReplicaSet",
-    fields: &[
+pub static APPS_V1_REPLICA_SET: Type = Type::new(
+    "io.k8s.api.apps.v1.ReplicaSet",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&APPS_V1_REPLICA_SET_SPEC), Always),
         Field::new("status", &[3], Object(&APPS_V1_REPLICA_SET_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.ReplicaSetCondition`.
-pub static APPS_V1_REPLICA_SET_CONDITION: Type = Type {
-    name: "io.k8s.api.apps.v1.ReplicaSetCondition",
-    fields: &[
+pub static APPS_V1_REPLICA_SET_CONDITION: Type = Type::new(
+    "io.k8s.api.apps.v1.ReplicaSetCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastTransitionTime", &[3], TIME, Optional),
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.ReplicaSetSpec`.
-pub static APPS_V1_REPLICA_SET_SPEC: Type = Type {
-    name: "io.k8s.api.apps.v1.ReplicaSetSpec",
-    fields: &[
+pub static APPS_V1_REPLICA_SET_SPEC: Type = Type::new(
+    "io.k8s.api.apps.v1.ReplicaSetSpec",
+    &[
         Field::new("replicas", &[1], INT32, Optional),
         Field::new("minReadySeconds", &[4], INT32, OmitZero),
         Field::new("selector", &[2], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("template", &[3], Object(&CORE_V1_POD_TEMPLATE_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.ReplicaSetStatus`.
-pub static APPS_V1_REPLICA_SET_STATUS: Type = Type {
-    name: "io.k8s.api.apps.v1.ReplicaSetStatus",
-    fields: &[
+pub static APPS_V1_REPLICA_SET_STATUS: Type = Type::new(
+    "io.k8s.api.apps.v1.ReplicaSetStatus",
+    &[
         Field::new("replicas", &[1], INT32, Always),
         Field::new("fullyLabeledReplicas", &[2], INT32, OmitZero),
         Field::new("readyReplicas", &[4], INT32, OmitZero),
@@ -452,80 +452,80 @@ pub static APPS_V1_REPLICA_SET_STATUS: Type = Type {
         Field::new("observedGeneration", &[3], INT64, OmitZero),
         Field::new("conditions", &[6], List(&Object(&APPS_V1_REPLICA_SET_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.RollingUpdateDaemonSet`.
-pub static APPS_V1_ROLLING_UPDATE_DAEMON_SET: Type = Type {
-    name: "io.k8s.api.apps.v1.RollingUpdateDaemonSet",
-    fields: &[
+pub static APPS_V1_ROLLING_UPDATE_DAEMON_SET: Type = Type::new(
+    "io.k8s.api.apps.v1.RollingUpdateDaemonSet",
+    &[
         Field::new("maxUnavailable", &[1], INT_OR_STRING, Optional),
         Field::new("maxSurge", &[2], INT_OR_STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.RollingUpdateDeployment`.
-pub static APPS_V1_ROLLING_UPDATE_DEPLOYMENT: Type = Type {
-    name: "io.k8s.api.apps.v1.RollingUpdateDeployment",
-    fields: &[
+pub static APPS_V1_ROLLING_UPDATE_DEPLOYMENT: Type = Type::new(
+    "io.k8s.api.apps.v1.RollingUpdateDeployment",
+    &[
         Field::new("maxUnavailable", &[1], INT_OR_STRING, Optional),
         Field::new("maxSurge", &[2], INT_OR_STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.RollingUpdateStatefulSetStrategy`.
-pub static APPS_V1_ROLLING_UPDATE_STATEFUL_SET_STRATEGY: Type = Type {
-    name: "io.k8s.api.apps.v1.RollingUpdateStatefulSetStrategy",
-    fields: &[
+pub static APPS_V1_ROLLING_UPDATE_STATEFUL_SET_STRATEGY: Type = Type::new(
+    "io.k8s.api.apps.v1.RollingUpdateStatefulSetStrategy",
+    &[
         Field::new("partition", &[1], INT32, Optional),
         Field::new("maxUnavailable", &[2], INT_OR_STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.StatefulSet`.
-pub static APPS_V1_STATEFUL_SET: Type = Type {
-    name: "io.k8s.api.apps.v1.StatefulSet",
-    fields: &[
+pub static APPS_V1_STATEFUL_SET: Type = Type::new(
+    "io.k8s.api.apps.v1.StatefulSet",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&APPS_V1_STATEFUL_SET_SPEC), Always),
         Field::new("status", &[3], Object(&APPS_V1_STATEFUL_SET_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.StatefulSetCondition`.
-pub static APPS_V1_STATEFUL_SET_CONDITION: Type = Type {
-    name: "io.k8s.api.apps.v1.StatefulSetCondition",
-    fields: &[
+pub static APPS_V1_STATEFUL_SET_CONDITION: Type = Type::new(
+    "io.k8s.api.apps.v1.StatefulSetCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastTransitionTime", &[3], TIME, Optional),
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.StatefulSetOrdinals`.
-pub static APPS_V1_STATEFUL_SET_ORDINALS: Type = Type {
-    name: "io.k8s.api.apps.v1.StatefulSetOrdinals",
-    fields: &[
+pub static APPS_V1_STATEFUL_SET_ORDINALS: Type = Type::new(
+    "io.k8s.api.apps.v1.StatefulSetOrdinals",
+    &[
         Field::new("start", &[1], INT32, Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy`.
-pub static APPS_V1_STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY: Type = Type {
-    name: "io.k8s.api.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy",
-    fields: &[
+pub static APPS_V1_STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY: Type = Type::new(
+    "io.k8s.api.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy",
+    &[
         Field::new("whenDeleted", &[1], STRING, OmitZero),
         Field::new("whenScaled", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.StatefulSetSpec`.
-pub static APPS_V1_STATEFUL_SET_SPEC: Type = Type {
-    name: "io.k8s.api.apps.v1.StatefulSetSpec",
-    fields: &[
+pub static APPS_V1_STATEFUL_SET_SPEC: Type = Type::new(
+    "io.k8s.api.apps.v1.StatefulSetSpec",
+    &[
         Field::new("replicas", &[1], INT32, Optional),
         Field::new("selector", &[2], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("template", &[3], Object(&CORE_V1_POD_TEMPLATE_SPEC), Always),
@@ -538,12 +538,12 @@ pub static APPS_V1_STATEFUL_SET_SPEC: Type = Type {
         Field::new("persistentVolumeClaimRetentionPolicy", &[10], Object(&APPS_V1_STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY), Optional),
         Field::new("ordinals", &[11], Object(&APPS_V1_STATEFUL_SET_ORDINALS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.StatefulSetStatus`.
-pub static APPS_V1_STATEFUL_SET_STATUS: Type = Type {
-    name: "io.k8s.api.apps.v1.StatefulSetStatus",
-    fields: &[
+pub static APPS_V1_STATEFUL_SET_STATUS: Type = Type::new(
+    "io.k8s.api.apps.v1.StatefulSetStatus",
+    &[
         Field::new("observedGeneration", &[1], INT64, OmitZero),
         Field::new("replicas", &[2], INT32, Always),
         Field::new("readyReplicas", &[3], INT32, OmitZero),
@@ -555,251 +555,251 @@ pub static APPS_V1_STATEFUL_SET_STATUS: Type = Type {
         Field::new("conditions", &[10], List(&Object(&APPS_V1_STATEFUL_SET_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
         Field::new("availableReplicas", &[11], INT32, Always),
     ],
-};
+);
 
 /// `io.k8s.api.apps.v1.StatefulSetUpdateStrategy`.
-pub static APPS_V1_STATEFUL_SET_UPDATE_STRATEGY: Type = Type {
-    name: "io.k8s.api.apps.v1.StatefulSetUpdateStrategy",
-    fields: &[
+pub static APPS_V1_STATEFUL_SET_UPDATE_STRATEGY: Type = Type::new(
+    "io.k8s.api.apps.v1.StatefulSetUpdateStrategy",
+    &[
         Field::new("type", &[1], STRING, OmitZero),
         Field::new("rollingUpdate", &[2], Object(&APPS_V1_ROLLING_UPDATE_STATEFUL_SET_STRATEGY), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.authentication.v1.BoundObjectReference`.
-pub static AUTHENTICATION_V1_BOUND_OBJECT_REFERENCE: Type = Type {
-    name: "io.k8s.api.authentication.v1.BoundObjectReference",
-    fields: &[
+pub static AUTHENTICATION_V1_BOUND_OBJECT_REFERENCE: Type = Type::new(
+    "io.k8s.api.authentication.v1.BoundObjectReference",
+    &[
         Field::new("kind", &[1], STRING, OmitZero),
         Field::new("apiVersion", &[2], STRING, OmitZero),
         Field::new("name", &[3], STRING, OmitZero),
         Field::new("uid", &[4], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.authentication.v1.TokenRequest`.
-pub static AUTHENTICATION_V1_TOKEN_REQUEST: Type = Type {
-    name: "io.k8s.api.authentication.v1.TokenRequest",
-    fields: &[
+pub static AUTHENTICATION_V1_TOKEN_REQUEST: Type = Type::new(
+    "io.k8s.api.authentication.v1.TokenRequest",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&AUTHENTICATION_V1_TOKEN_REQUEST_SPEC), Always),
         Field::new("status", &[3], Object(&AUTHENTICATION_V1_TOKEN_REQUEST_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.authentication.v1.TokenRequestSpec`.
-pub static AUTHENTICATION_V1_TOKEN_REQUEST_SPEC: Type = Type {
-    name: "io.k8s.api.authentication.v1.TokenRequestSpec",
-    fields: &[
+pub static AUTHENTICATION_V1_TOKEN_REQUEST_SPEC: Type = Type::new(
+    "io.k8s.api.authentication.v1.TokenRequestSpec",
+    &[
         Field::new("audiences", &[1], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("expirationSeconds", &[4], INT64, Optional),
         Field::new("boundObjectRef", &[3], Object(&AUTHENTICATION_V1_BOUND_OBJECT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.authentication.v1.TokenRequestStatus`.
-pub static AUTHENTICATION_V1_TOKEN_REQUEST_STATUS: Type = Type {
-    name: "io.k8s.api.authentication.v1.TokenRequestStatus",
-    fields: &[
+pub static AUTHENTICATION_V1_TOKEN_REQUEST_STATUS: Type = Type::new(
+    "io.k8s.api.authentication.v1.TokenRequestStatus",
+    &[
         Field::new("token", &[1], STRING, Always),
         Field::new("expirationTimestamp", &[2], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v1.CrossVersionObjectReference`.
-pub static AUTOSCALING_V1_CROSS_VERSION_OBJECT_REFERENCE: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.CrossVersionObjectReference",
-    fields: &[
+pub static AUTOSCALING_V1_CROSS_VERSION_OBJECT_REFERENCE: Type = Type::new(
+    "io.k8s.api.autoscaling.v1.CrossVersionObjectReference",
+    &[
         Field::new("kind", &[1], STRING, Always),
         Field::new("name", &[2], STRING, Always),
         Field::new("apiVersion", &[3], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler`.
-pub static AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler",
-    fields: &[
+pub static AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER: Type = Type::new(
+    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER_SPEC), Always),
         Field::new("status", &[3], Object(&AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec`.
-pub static AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER_SPEC: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec",
-    fields: &[
+pub static AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER_SPEC: Type = Type::new(
+    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec",
+    &[
         Field::new("scaleTargetRef", &[1], Object(&AUTOSCALING_V1_CROSS_VERSION_OBJECT_REFERENCE), Always),
         Field::new("minReplicas", &[2], INT32, Optional),
         Field::new("maxReplicas", &[3], INT32, Always),
         Field::new("targetCPUUtilizationPercentage", &[4], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerStatus`.
-pub static AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerStatus",
-    fields: &[
+pub static AUTOSCALING_V1_HORIZONTAL_POD_AUTOSCALER_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerStatus",
+    &[
         Field::new("observedGeneration", &[1], INT64, Optional),
         Field::new("lastScaleTime", &[2], TIME, Optional),
         Field::new("currentReplicas", &[3], INT32, Always),
         Field::new("desiredReplicas", &[4], INT32, Always),
         Field::new("currentCPUUtilizationPercentage", &[5], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v1.Scale`.
-pub static AUTOSCALING_V1_SCALE: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.Scale",
-    fields: &[
+pub static AUTOSCALING_V1_SCALE: Type = Type::new(
+    "io.k8s.api.autoscaling.v1.Scale",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&AUTOSCALING_V1_SCALE_SPEC), Always),
         Field::new("status", &[3], Object(&AUTOSCALING_V1_SCALE_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v1.ScaleSpec`.
-pub static AUTOSCALING_V1_SCALE_SPEC: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.ScaleSpec",
-    fields: &[
+pub static AUTOSCALING_V1_SCALE_SPEC: Type = Type::new(
+    "io.k8s.api.autoscaling.v1.ScaleSpec",
+    &[
         Field::new("replicas", &[1], INT32, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v1.ScaleStatus`.
-pub static AUTOSCALING_V1_SCALE_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v1.ScaleStatus",
-    fields: &[
+pub static AUTOSCALING_V1_SCALE_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v1.ScaleStatus",
+    &[
         Field::new("replicas", &[1], INT32, Always),
         Field::new("selector", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ContainerResourceMetricSource`.
-pub static AUTOSCALING_V2_CONTAINER_RESOURCE_METRIC_SOURCE: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ContainerResourceMetricSource",
-    fields: &[
+pub static AUTOSCALING_V2_CONTAINER_RESOURCE_METRIC_SOURCE: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ContainerResourceMetricSource",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("target", &[2], Object(&AUTOSCALING_V2_METRIC_TARGET), Always),
         Field::new("container", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ContainerResourceMetricStatus`.
-pub static AUTOSCALING_V2_CONTAINER_RESOURCE_METRIC_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ContainerResourceMetricStatus",
-    fields: &[
+pub static AUTOSCALING_V2_CONTAINER_RESOURCE_METRIC_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ContainerResourceMetricStatus",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("current", &[2], Object(&AUTOSCALING_V2_METRIC_VALUE_STATUS), Always),
         Field::new("container", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.CrossVersionObjectReference`.
-pub static AUTOSCALING_V2_CROSS_VERSION_OBJECT_REFERENCE: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.CrossVersionObjectReference",
-    fields: &[
+pub static AUTOSCALING_V2_CROSS_VERSION_OBJECT_REFERENCE: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.CrossVersionObjectReference",
+    &[
         Field::new("kind", &[1], STRING, Always),
         Field::new("name", &[2], STRING, Always),
         Field::new("apiVersion", &[3], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ExternalMetricSource`.
-pub static AUTOSCALING_V2_EXTERNAL_METRIC_SOURCE: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ExternalMetricSource",
-    fields: &[
+pub static AUTOSCALING_V2_EXTERNAL_METRIC_SOURCE: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ExternalMetricSource",
+    &[
         Field::new("metric", &[1], Object(&AUTOSCALING_V2_METRIC_IDENTIFIER), Always),
         Field::new("target", &[2], Object(&AUTOSCALING_V2_METRIC_TARGET), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ExternalMetricStatus`.
-pub static AUTOSCALING_V2_EXTERNAL_METRIC_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ExternalMetricStatus",
-    fields: &[
+pub static AUTOSCALING_V2_EXTERNAL_METRIC_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ExternalMetricStatus",
+    &[
         Field::new("metric", &[1], Object(&AUTOSCALING_V2_METRIC_IDENTIFIER), Always),
         Field::new("current", &[2], Object(&AUTOSCALING_V2_METRIC_VALUE_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.HPAScalingPolicy`.
-pub static AUTOSCALING_V2_HPA_SCALING_POLICY: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.HPAScalingPolicy",
-    fields: &[
+pub static AUTOSCALING_V2_HPA_SCALING_POLICY: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.HPAScalingPolicy",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("value", &[2], INT32, Always),
         Field::new("periodSeconds", &[3], INT32, Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.HPAScalingRules`.
-pub static AUTOSCALING_V2_HPA_SCALING_RULES: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.HPAScalingRules",
-    fields: &[
+pub static AUTOSCALING_V2_HPA_SCALING_RULES: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.HPAScalingRules",
+    &[
         Field::new("stabilizationWindowSeconds", &[3], INT32, Optional),
         Field::new("selectPolicy", &[1], STRING, Optional),
         Field::new("policies", &[2], List(&Object(&AUTOSCALING_V2_HPA_SCALING_POLICY)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("tolerance", &[4], QUANTITY, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler`.
-pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
-    fields: &[
+pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_SPEC), Always),
         Field::new("status", &[3], Object(&AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior`.
-pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_BEHAVIOR: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior",
-    fields: &[
+pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_BEHAVIOR: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior",
+    &[
         Field::new("scaleUp", &[1], Object(&AUTOSCALING_V2_HPA_SCALING_RULES), Optional),
         Field::new("scaleDown", &[2], Object(&AUTOSCALING_V2_HPA_SCALING_RULES), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerCondition`.
-pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_CONDITION: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerCondition",
-    fields: &[
+pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_CONDITION: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastTransitionTime", &[3], TIME, Optional),
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerSpec`.
-pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_SPEC: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerSpec",
-    fields: &[
+pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_SPEC: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerSpec",
+    &[
         Field::new("scaleTargetRef", &[1], Object(&AUTOSCALING_V2_CROSS_VERSION_OBJECT_REFERENCE), Always),
         Field::new("minReplicas", &[2], INT32, Optional),
         Field::new("maxReplicas", &[3], INT32, Always),
         Field::new("metrics", &[4], List(&Object(&AUTOSCALING_V2_METRIC_SPEC)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("behavior", &[5], Object(&AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_BEHAVIOR), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus`.
-pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus",
-    fields: &[
+pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus",
+    &[
         Field::new("observedGeneration", &[1], INT64, Optional),
         Field::new("lastScaleTime", &[2], TIME, Optional),
         Field::new("currentReplicas", &[3], INT32, OmitZero),
@@ -807,21 +807,21 @@ pub static AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_STATUS: Type = Type {
         Field::new("currentMetrics", &[5], List(&Object(&AUTOSCALING_V2_METRIC_STATUS)), Always).listed(ListType::Atomic, &[]),
         Field::new("conditions", &[6], List(&Object(&AUTOSCALING_V2_HORIZONTAL_POD_AUTOSCALER_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.MetricIdentifier`.
-pub static AUTOSCALING_V2_METRIC_IDENTIFIER: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.MetricIdentifier",
-    fields: &[
+pub static AUTOSCALING_V2_METRIC_IDENTIFIER: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.MetricIdentifier",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("selector", &[2], Object(&META_V1_LABEL_SELECTOR), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.MetricSpec`.
-pub static AUTOSCALING_V2_METRIC_SPEC: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.MetricSpec",
-    fields: &[
+pub static AUTOSCALING_V2_METRIC_SPEC: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.MetricSpec",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("object", &[2], Object(&AUTOSCALING_V2_OBJECT_METRIC_SOURCE), Optional),
         Field::new("pods", &[3], Object(&AUTOSCALING_V2_PODS_METRIC_SOURCE), Optional),
@@ -829,12 +829,12 @@ pub static AUTOSCALING_V2_METRIC_SPEC: Type = Type {
         Field::new("containerResource", &[7], Object(&AUTOSCALING_V2_CONTAINER_RESOURCE_METRIC_SOURCE), Optional),
         Field::new("external", &[5], Object(&AUTOSCALING_V2_EXTERNAL_METRIC_SOURCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.MetricStatus`.
-pub static AUTOSCALING_V2_METRIC_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.MetricStatus",
-    fields: &[
+pub static AUTOSCALING_V2_METRIC_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.MetricStatus",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("object", &[2], Object(&AUTOSCALING_V2_OBJECT_METRIC_STATUS), Optional),
         Field::new("pods", &[3], Object(&AUTOSCALING_V2_PODS_METRIC_STATUS), Optional),
@@ -842,101 +842,101 @@ pub static AUTOSCALING_V2_METRIC_STATUS: Type = Type {
         Field::new("containerResource", &[7], Object(&AUTOSCALING_V2_CONTAINER_RESOURCE_METRIC_STATUS), Optional),
         Field::new("external", &[5], Object(&AUTOSCALING_V2_EXTERNAL_METRIC_STATUS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.MetricTarget`.
-pub static AUTOSCALING_V2_METRIC_TARGET: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.MetricTarget",
-    fields: &[
+pub static AUTOSCALING_V2_METRIC_TARGET: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.MetricTarget",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("value", &[2], QUANTITY, Optional),
         Field::new("averageValue", &[3], QUANTITY, Optional),
         Field::new("averageUtilization", &[4], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.MetricValueStatus`.
-pub static AUTOSCALING_V2_METRIC_VALUE_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.MetricValueStatus",
-    fields: &[
+pub static AUTOSCALING_V2_METRIC_VALUE_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.MetricValueStatus",
+    &[
         Field::new("value", &[1], QUANTITY, Optional),
         Field::new("averageValue", &[2], QUANTITY, Optional),
         Field::new("averageUtilization", &[3], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ObjectMetricSource`.
-pub static AUTOSCALING_V2_OBJECT_METRIC_SOURCE: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ObjectMetricSource",
-    fields: &[
+pub static AUTOSCALING_V2_OBJECT_METRIC_SOURCE: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ObjectMetricSource",
+    &[
         Field::new("describedObject", &[1], Object(&AUTOSCALING_V2_CROSS_VERSION_OBJECT_REFERENCE), Always),
         Field::new("target", &[2], Object(&AUTOSCALING_V2_METRIC_TARGET), Always),
         Field::new("metric", &[3], Object(&AUTOSCALING_V2_METRIC_IDENTIFIER), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ObjectMetricStatus`.
-pub static AUTOSCALING_V2_OBJECT_METRIC_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ObjectMetricStatus",
-    fields: &[
+pub static AUTOSCALING_V2_OBJECT_METRIC_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ObjectMetricStatus",
+    &[
         Field::new("metric", &[1], Object(&AUTOSCALING_V2_METRIC_IDENTIFIER), Always),
         Field::new("current", &[2], Object(&AUTOSCALING_V2_METRIC_VALUE_STATUS), Always),
         Field::new("describedObject", &[3], Object(&AUTOSCALING_V2_CROSS_VERSION_OBJECT_REFERENCE), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.PodsMetricSource`.
-pub static AUTOSCALING_V2_PODS_METRIC_SOURCE: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.PodsMetricSource",
-    fields: &[
+pub static AUTOSCALING_V2_PODS_METRIC_SOURCE: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.PodsMetricSource",
+    &[
         Field::new("metric", &[1], Object(&AUTOSCALING_V2_METRIC_IDENTIFIER), Always),
         Field::new("target", &[2], Object(&AUTOSCALING_V2_METRIC_TARGET), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.PodsMetricStatus`.
-pub static AUTOSCALING_V2_PODS_METRIC_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.PodsMetricStatus",
-    fields: &[
+pub static AUTOSCALING_V2_PODS_METRIC_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.PodsMetricStatus",
+    &[
         Field::new("metric", &[1], Object(&AUTOSCALING_V2_METRIC_IDENTIFIER), Always),
         Field::new("current", &[2], Object(&AUTOSCALING_V2_METRIC_VALUE_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ResourceMetricSource`.
-pub static AUTOSCALING_V2_RESOURCE_METRIC_SOURCE: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ResourceMetricSource",
-    fields: &[
+pub static AUTOSCALING_V2_RESOURCE_METRIC_SOURCE: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ResourceMetricSource",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("target", &[2], Object(&AUTOSCALING_V2_METRIC_TARGET), Always),
     ],
-};
+);
 
 /// `io.k8s.api.autoscaling.v2.ResourceMetricStatus`.
-pub static AUTOSCALING_V2_RESOURCE_METRIC_STATUS: Type = Type {
-    name: "io.k8s.api.autoscaling.v2.ResourceMetricStatus",
-    fields: &[
+pub static AUTOSCALING_V2_RESOURCE_METRIC_STATUS: Type = Type::new(
+    "io.k8s.api.autoscaling.v2.ResourceMetricStatus",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("current", &[2], Object(&AUTOSCALING_V2_METRIC_VALUE_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.CronJob`.
-pub static BATCH_V1_CRON_JOB: Type = Type {
-    name: "io.k8s.api.batch.v1.CronJob",
-    fields: &[
+pub static BATCH_V1_CRON_JOB: Type = Type::new(
+    "io.k8s.api.batch.v1.CronJob",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&BATCH_V1_CRON_JOB_SPEC), Always),
         Field::new("status", &[3], Object(&BATCH_V1_CRON_JOB_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.CronJobSpec`.
-pub static BATCH_V1_CRON_JOB_SPEC: Type = Type {
-    name: "io.k8s.api.batch.v1.CronJobSpec",
-    fields: &[
+pub static BATCH_V1_CRON_JOB_SPEC: Type = Type::new(
+    "io.k8s.api.batch.v1.CronJobSpec",
+    &[
         Field::new("schedule", &[1], STRING, Always),
         Field::new("timeZone", &[8], STRING, Optional),
         Field::new("startingDeadlineSeconds", &[2], INT64, Optional),
@@ -946,34 +946,34 @@ pub static BATCH_V1_CRON_JOB_SPEC: Type = Type {
         Field::new("successfulJobsHistoryLimit", &[6], INT32, Optional),
         Field::new("failedJobsHistoryLimit", &[7], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.CronJobStatus`.
-pub static BATCH_V1_CRON_JOB_STATUS: Type = Type {
-    name: "io.k8s.api.batch.v1.CronJobStatus",
-    fields: &[
+pub static BATCH_V1_CRON_JOB_STATUS: Type = Type::new(
+    "io.k8s.api.batch.v1.CronJobStatus",
+    &[
         Field::new("active", &[1], List(&Object(&CORE_V1_OBJECT_REFERENCE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("lastScheduleTime", &[4], TIME, Optional),
         Field::new("lastSuccessfulTime", &[5], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.Job`.
-pub static BATCH_V1_JOB: Type = Type {
-    name: "io.k8s.api.batch.v1.Job",
-    fields: &[
+pub static BATCH_V1_JOB: Type = Type::new(
+    "io.k8s.api.batch.v1.Job",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&BATCH_V1_JOB_SPEC), Always),
         Field::new("status", &[3], Object(&BATCH_V1_JOB_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.JobCondition`.
-pub static BATCH_V1_JOB_CONDITION: Type = Type {
-    name: "io.k8s.api.batch.v1.JobCondition",
-    fields: &[
+pub static BATCH_V1_JOB_CONDITION: Type = Type::new(
+    "io.k8s.api.batch.v1.JobCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastProbeTime", &[3], TIME, Optional),
@@ -981,12 +981,12 @@ pub static BATCH_V1_JOB_CONDITION: Type = Type {
         Field::new("reason", &[5], STRING, OmitZero),
         Field::new("message", &[6], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.JobSpec`.
-pub static BATCH_V1_JOB_SPEC: Type = Type {
-    name: "io.k8s.api.batch.v1.JobSpec",
-    fields: &[
+pub static BATCH_V1_JOB_SPEC: Type = Type::new(
+    "io.k8s.api.batch.v1.JobSpec",
+    &[
         Field::new("parallelism", &[1], INT32, Optional),
         Field::new("completions", &[2], INT32, Optional),
         Field::new("activeDeadlineSeconds", &[3], INT64, Optional),
@@ -1004,12 +1004,12 @@ pub static BATCH_V1_JOB_SPEC: Type = Type {
         Field::new("podReplacementPolicy", &[14], STRING, Optional),
         Field::new("managedBy", &[15], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.JobStatus`.
-pub static BATCH_V1_JOB_STATUS: Type = Type {
-    name: "io.k8s.api.batch.v1.JobStatus",
-    fields: &[
+pub static BATCH_V1_JOB_STATUS: Type = Type::new(
+    "io.k8s.api.batch.v1.JobStatus",
+    &[
         Field::new("conditions", &[1], List(&Object(&BATCH_V1_JOB_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Atomic, &[]),
         Field::new("startTime", &[2], TIME, Optional),
         Field::new("completionTime", &[3], TIME, Optional),
@@ -1022,96 +1022,96 @@ pub static BATCH_V1_JOB_STATUS: Type = Type {
         Field::new("uncountedTerminatedPods", &[8], Object(&BATCH_V1_UNCOUNTED_TERMINATED_PODS), Optional),
         Field::new("ready", &[9], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.JobTemplateSpec`.
-pub static BATCH_V1_JOB_TEMPLATE_SPEC: Type = Type {
-    name: "io.k8s.api.batch.v1.JobTemplateSpec",
-    fields: &[
+pub static BATCH_V1_JOB_TEMPLATE_SPEC: Type = Type::new(
+    "io.k8s.api.batch.v1.JobTemplateSpec",
+    &[
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&BATCH_V1_JOB_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.PodFailurePolicy`.
-pub static BATCH_V1_POD_FAILURE_POLICY: Type = Type {
-    name: "io.k8s.api.batch.v1.PodFailurePolicy",
-    fields: &[
+pub static BATCH_V1_POD_FAILURE_POLICY: Type = Type::new(
+    "io.k8s.api.batch.v1.PodFailurePolicy",
+    &[
         Field::new("rules", &[1], List(&Object(&BATCH_V1_POD_FAILURE_POLICY_RULE)), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement`.
-pub static BATCH_V1_POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT: Type = Type {
-    name: "io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement",
-    fields: &[
+pub static BATCH_V1_POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT: Type = Type::new(
+    "io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement",
+    &[
         Field::new("containerName", &[1], STRING, Optional),
         Field::new("operator", &[2], STRING, Always),
         Field::new("values", &[3], List(&INT32), Always).listed(ListType::Set, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern`.
-pub static BATCH_V1_POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN: Type = Type {
-    name: "io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern",
-    fields: &[
+pub static BATCH_V1_POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN: Type = Type::new(
+    "io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.PodFailurePolicyRule`.
-pub static BATCH_V1_POD_FAILURE_POLICY_RULE: Type = Type {
-    name: "io.k8s.api.batch.v1.PodFailurePolicyRule",
-    fields: &[
+pub static BATCH_V1_POD_FAILURE_POLICY_RULE: Type = Type::new(
+    "io.k8s.api.batch.v1.PodFailurePolicyRule",
+    &[
         Field::new("action", &[1], STRING, Always),
         Field::new("onExitCodes", &[2], Object(&BATCH_V1_POD_FAILURE_POLICY_ON_EXIT_CODES_REQUIREMENT), Optional),
         Field::new("onPodConditions", &[3], List(&Object(&BATCH_V1_POD_FAILURE_POLICY_ON_POD_CONDITIONS_PATTERN)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.SuccessPolicy`.
-pub static BATCH_V1_SUCCESS_POLICY: Type = Type {
-    name: "io.k8s.api.batch.v1.SuccessPolicy",
-    fields: &[
+pub static BATCH_V1_SUCCESS_POLICY: Type = Type::new(
+    "io.k8s.api.batch.v1.SuccessPolicy",
+    &[
         Field::new("rules", &[1], List(&Object(&BATCH_V1_SUCCESS_POLICY_RULE)), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.SuccessPolicyRule`.
-pub static BATCH_V1_SUCCESS_POLICY_RULE: Type = Type {
-    name: "io.k8s.api.batch.v1.SuccessPolicyRule",
-    fields: &[
+pub static BATCH_V1_SUCCESS_POLICY_RULE: Type = Type::new(
+    "io.k8s.api.batch.v1.SuccessPolicyRule",
+    &[
         Field::new("succeededIndexes", &[1], STRING, Optional),
         Field::new("succeededCount", &[2], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.batch.v1.UncountedTerminatedPods`.
-pub static BATCH_V1_UNCOUNTED_TERMINATED_PODS: Type = Type {
-    name: "io.k8s.api.batch.v1.UncountedTerminatedPods",
-    fields: &[
+pub static BATCH_V1_UNCOUNTED_TERMINATED_PODS: Type = Type::new(
+    "io.k8s.api.batch.v1.UncountedTerminatedPods",
+    &[
         Field::new("succeeded", &[1], List(&STRING), OmitZero).listed(ListType::Set, &[]),
         Field::new("failed", &[2], List(&STRING), OmitZero).listed(ListType::Set, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.certificates.v1.CertificateSigningRequest`.
-pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST: Type = Type {
-    name: "io.k8s.api.certificates.v1.CertificateSigningRequest",
-    fields: &[
+pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST: Type = Type::new(
+    "io.k8s.api.certificates.v1.CertificateSigningRequest",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_SPEC), Always),
         Field::new("status", &[3], Object(&CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.certificates.v1.CertificateSigningRequestCondition`.
-pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_CONDITION: Type = Type {
-    name: "io.k8s.api.certificates.v1.CertificateSigningRequestCondition",
-    fields: &[
+pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_CONDITION: Type = Type::new(
+    "io.k8s.api.certificates.v1.CertificateSigningRequestCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[6], STRING, Always),
         Field::new("reason", &[2], STRING, OmitZero),
@@ -1119,12 +1119,12 @@ pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_CONDITION: Type = Type {
         Field::new("lastUpdateTime", &[4], TIME, Optional),
         Field::new("lastTransitionTime", &[5], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.certificates.v1.CertificateSigningRequestSpec`.
-pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_SPEC: Type = Type {
-    name: "io.k8s.api.certificates.v1.CertificateSigningRequestSpec",
-    fields: &[
+pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_SPEC: Type = Type::new(
+    "io.k8s.api.certificates.v1.CertificateSigningRequestSpec",
+    &[
         Field::new("request", &[1], BYTES, Always),
         Field::new("signerName", &[7], STRING, Always),
         Field::new("expirationSeconds", &[8], INT32, Optional),
@@ -1134,32 +1134,32 @@ pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_SPEC: Type = Type {
         Field::new("groups", &[4], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("extra", &[6], Map(&List(&STRING)), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.certificates.v1.CertificateSigningRequestStatus`.
-pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_STATUS: Type = Type {
-    name: "io.k8s.api.certificates.v1.CertificateSigningRequestStatus",
-    fields: &[
+pub static CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_STATUS: Type = Type::new(
+    "io.k8s.api.certificates.v1.CertificateSigningRequestStatus",
+    &[
         Field::new("conditions", &[1], List(&Object(&CERTIFICATES_V1_CERTIFICATE_SIGNING_REQUEST_CONDITION)), OmitZero).listed(ListType::Map, &["type"]),
         Field::new("certificate", &[2], BYTES, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.coordination.v1.Lease`.
-pub static COORDINATION_V1_LEASE: Type = Type {
-    name: "io.k8s.api.coordination.v1.Lease",
-    fields: &[
+pub static COORDINATION_V1_LEASE: Type = Type::new(
+    "io.k8s.api.coordination.v1.Lease",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&COORDINATION_V1_LEASE_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.coordination.v1.LeaseSpec`.
-pub static COORDINATION_V1_LEASE_SPEC: Type = Type {
-    name: "io.k8s.api.coordination.v1.LeaseSpec",
-    fields: &[
+pub static COORDINATION_V1_LEASE_SPEC: Type = Type::new(
+    "io.k8s.api.coordination.v1.LeaseSpec",
+    &[
         Field::new("holderIdentity", &[1], STRING, Optional),
         Field::new("leaseDurationSeconds", &[2], INT32, Optional),
         Field::new("acquireTime", &[3], MICRO_TIME, Optional),
@@ -1168,51 +1168,51 @@ pub static COORDINATION_V1_LEASE_SPEC: Type = Type {
         Field::new("strategy", &[6], STRING, Optional),
         Field::new("preferredHolder", &[7], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.AWSElasticBlockStoreVolumeSource`.
-pub static CORE_V1_AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.AWSElasticBlockStoreVolumeSource",
-    fields: &[
+pub static CORE_V1_AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.AWSElasticBlockStoreVolumeSource",
+    &[
         Field::new("volumeID", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("partition", &[3], INT32, OmitZero),
         Field::new("readOnly", &[4], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Affinity`.
-pub static CORE_V1_AFFINITY: Type = Type {
-    name: "io.k8s.api.core.v1.Affinity",
-    fields: &[
+pub static CORE_V1_AFFINITY: Type = Type::new(
+    "io.k8s.api.core.v1.Affinity",
+    &[
         Field::new("nodeAffinity", &[1], Object(&CORE_V1_NODE_AFFINITY), Optional),
         Field::new("podAffinity", &[2], Object(&CORE_V1_POD_AFFINITY), Optional),
         Field::new("podAntiAffinity", &[3], Object(&CORE_V1_POD_ANTI_AFFINITY), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.AppArmorProfile`.
-pub static CORE_V1_APP_ARMOR_PROFILE: Type = Type {
-    name: "io.k8s.api.core.v1.AppArmorProfile",
-    fields: &[
+pub static CORE_V1_APP_ARMOR_PROFILE: Type = Type::new(
+    "io.k8s.api.core.v1.AppArmorProfile",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("localhostProfile", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.AttachedVolume`.
-pub static CORE_V1_ATTACHED_VOLUME: Type = Type {
-    name: "io.k8s.api.core.v1.AttachedVolume",
-    fields: &[
+pub static CORE_V1_ATTACHED_VOLUME: Type = Type::new(
+    "io.k8s.api.core.v1.AttachedVolume",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("devicePath", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.AzureDiskVolumeSource`.
-pub static CORE_V1_AZURE_DISK_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.AzureDiskVolumeSource",
-    fields: &[
+pub static CORE_V1_AZURE_DISK_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.AzureDiskVolumeSource",
+    &[
         Field::new("diskName", &[1], STRING, Always),
         Field::new("diskURI", &[2], STRING, Always),
         Field::new("cachingMode", &[3], STRING, Optional),
@@ -1220,44 +1220,44 @@ pub static CORE_V1_AZURE_DISK_VOLUME_SOURCE: Type = Type {
         Field::new("readOnly", &[5], BOOL, Optional),
         Field::new("kind", &[6], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.AzureFilePersistentVolumeSource`.
-pub static CORE_V1_AZURE_FILE_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.AzureFilePersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_AZURE_FILE_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.AzureFilePersistentVolumeSource",
+    &[
         Field::new("secretName", &[1], STRING, Always),
         Field::new("shareName", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
         Field::new("secretNamespace", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.AzureFileVolumeSource`.
-pub static CORE_V1_AZURE_FILE_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.AzureFileVolumeSource",
-    fields: &[
+pub static CORE_V1_AZURE_FILE_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.AzureFileVolumeSource",
+    &[
         Field::new("secretName", &[1], STRING, Always),
         Field::new("shareName", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Binding`.
-pub static CORE_V1_BINDING: Type = Type {
-    name: "io.k8s.api.core.v1.Binding",
-    fields: &[
+pub static CORE_V1_BINDING: Type = Type::new(
+    "io.k8s.api.core.v1.Binding",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("target", &[2], Object(&CORE_V1_OBJECT_REFERENCE), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.CSIPersistentVolumeSource`.
-pub static CORE_V1_CSI_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.CSIPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_CSI_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.CSIPersistentVolumeSource",
+    &[
         Field::new("driver", &[1], STRING, Always),
         Field::new("volumeHandle", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
@@ -1269,33 +1269,33 @@ pub static CORE_V1_CSI_PERSISTENT_VOLUME_SOURCE: Type = Type {
         Field::new("controllerExpandSecretRef", &[9], Object(&CORE_V1_SECRET_REFERENCE), Optional),
         Field::new("nodeExpandSecretRef", &[10], Object(&CORE_V1_SECRET_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.CSIVolumeSource`.
-pub static CORE_V1_CSI_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.CSIVolumeSource",
-    fields: &[
+pub static CORE_V1_CSI_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.CSIVolumeSource",
+    &[
         Field::new("driver", &[1], STRING, Always),
         Field::new("readOnly", &[2], BOOL, Optional),
         Field::new("fsType", &[3], STRING, Optional),
         Field::new("volumeAttributes", &[4], Map(&STRING), OmitZero),
         Field::new("nodePublishSecretRef", &[5], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Capabilities`.
-pub static CORE_V1_CAPABILITIES: Type = Type {
-    name: "io.k8s.api.core.v1.Capabilities",
-    fields: &[
+pub static CORE_V1_CAPABILITIES: Type = Type::new(
+    "io.k8s.api.core.v1.Capabilities",
+    &[
         Field::new("add", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("drop", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.CephFSPersistentVolumeSource`.
-pub static CORE_V1_CEPH_FS_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.CephFSPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_CEPH_FS_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.CephFSPersistentVolumeSource",
+    &[
         Field::new("monitors", &[1], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("path", &[2], STRING, OmitZero),
         Field::new("user", &[3], STRING, OmitZero),
@@ -1303,12 +1303,12 @@ pub static CORE_V1_CEPH_FS_PERSISTENT_VOLUME_SOURCE: Type = Type {
         Field::new("secretRef", &[5], Object(&CORE_V1_SECRET_REFERENCE), Optional),
         Field::new("readOnly", &[6], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.CephFSVolumeSource`.
-pub static CORE_V1_CEPH_FS_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.CephFSVolumeSource",
-    fields: &[
+pub static CORE_V1_CEPH_FS_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.CephFSVolumeSource",
+    &[
         Field::new("monitors", &[1], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("path", &[2], STRING, OmitZero),
         Field::new("user", &[3], STRING, OmitZero),
@@ -1316,54 +1316,54 @@ pub static CORE_V1_CEPH_FS_VOLUME_SOURCE: Type = Type {
         Field::new("secretRef", &[5], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
         Field::new("readOnly", &[6], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.CinderPersistentVolumeSource`.
-pub static CORE_V1_CINDER_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.CinderPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_CINDER_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.CinderPersistentVolumeSource",
+    &[
         Field::new("volumeID", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("readOnly", &[3], BOOL, OmitZero),
         Field::new("secretRef", &[4], Object(&CORE_V1_SECRET_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.CinderVolumeSource`.
-pub static CORE_V1_CINDER_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.CinderVolumeSource",
-    fields: &[
+pub static CORE_V1_CINDER_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.CinderVolumeSource",
+    &[
         Field::new("volumeID", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("readOnly", &[3], BOOL, OmitZero),
         Field::new("secretRef", &[4], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ClientIPConfig`.
-pub static CORE_V1_CLIENT_IP_CONFIG: Type = Type {
-    name: "io.k8s.api.core.v1.ClientIPConfig",
-    fields: &[
+pub static CORE_V1_CLIENT_IP_CONFIG: Type = Type::new(
+    "io.k8s.api.core.v1.ClientIPConfig",
+    &[
         Field::new("timeoutSeconds", &[1], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ClusterTrustBundleProjection`.
-pub static CORE_V1_CLUSTER_TRUST_BUNDLE_PROJECTION: Type = Type {
-    name: "io.k8s.api.core.v1.ClusterTrustBundleProjection",
-    fields: &[
+pub static CORE_V1_CLUSTER_TRUST_BUNDLE_PROJECTION: Type = Type::new(
+    "io.k8s.api.core.v1.ClusterTrustBundleProjection",
+    &[
         Field::new("name", &[1], STRING, Optional),
         Field::new("signerName", &[2], STRING, Optional),
         Field::new("labelSelector", &[3], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("optional", &[5], BOOL, Optional),
         Field::new("path", &[4], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ConfigMap`.
-pub static CORE_V1_CONFIG_MAP: Type = Type {
-    name: "io.k8s.api.core.v1.ConfigMap",
-    fields: &[
+pub static CORE_V1_CONFIG_MAP: Type = Type::new(
+    "io.k8s.api.core.v1.ConfigMap",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -1371,64 +1371,64 @@ pub static CORE_V1_CONFIG_MAP: Type = Type {
         Field::new("data", &[2], Map(&STRING), OmitZero),
         Field::new("binaryData", &[3], Map(&BYTES), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ConfigMapEnvSource`.
-pub static CORE_V1_CONFIG_MAP_ENV_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ConfigMapEnvSource",
-    fields: &[
+pub static CORE_V1_CONFIG_MAP_ENV_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ConfigMapEnvSource",
+    &[
         Field::new("name", &[1, 1], STRING, OmitZero),
         Field::new("optional", &[2], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ConfigMapKeySelector`.
-pub static CORE_V1_CONFIG_MAP_KEY_SELECTOR: Type = Type {
-    name: "io.k8s.api.core.v1.ConfigMapKeySelector",
-    fields: &[
+pub static CORE_V1_CONFIG_MAP_KEY_SELECTOR: Type = Type::new(
+    "io.k8s.api.core.v1.ConfigMapKeySelector",
+    &[
         Field::new("name", &[1, 1], STRING, OmitZero),
         Field::new("key", &[2], STRING, Always),
         Field::new("optional", &[3], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ConfigMapNodeConfigSource`.
-pub static CORE_V1_CONFIG_MAP_NODE_CONFIG_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ConfigMapNodeConfigSource",
-    fields: &[
+pub static CORE_V1_CONFIG_MAP_NODE_CONFIG_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ConfigMapNodeConfigSource",
+    &[
         Field::new("namespace", &[1], STRING, Always),
         Field::new("name", &[2], STRING, Always),
         Field::new("uid", &[3], STRING, OmitZero),
         Field::new("resourceVersion", &[4], STRING, OmitZero),
         Field::new("kubeletConfigKey", &[5], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ConfigMapProjection`.
-pub static CORE_V1_CONFIG_MAP_PROJECTION: Type = Type {
-    name: "io.k8s.api.core.v1.ConfigMapProjection",
-    fields: &[
+pub static CORE_V1_CONFIG_MAP_PROJECTION: Type = Type::new(
+    "io.k8s.api.core.v1.ConfigMapProjection",
+    &[
         Field::new("name", &[1, 1], STRING, OmitZero),
         Field::new("items", &[2], List(&Object(&CORE_V1_KEY_TO_PATH)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("optional", &[4], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ConfigMapVolumeSource`.
-pub static CORE_V1_CONFIG_MAP_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ConfigMapVolumeSource",
-    fields: &[
+pub static CORE_V1_CONFIG_MAP_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ConfigMapVolumeSource",
+    &[
         Field::new("name", &[1, 1], STRING, OmitZero),
         Field::new("items", &[2], List(&Object(&CORE_V1_KEY_TO_PATH)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("defaultMode", &[3], INT32, Optional),
         Field::new("optional", &[4], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Container`.
-pub static CORE_V1_CONTAINER: Type = Type {
-    name: "io.k8s.api.core.v1.Container",
-    fields: &[
+pub static CORE_V1_CONTAINER: Type = Type::new(
+    "io.k8s.api.core.v1.Container",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("image", &[2], STRING, OmitZero),
         Field::new("command", &[3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
@@ -1455,88 +1455,88 @@ pub static CORE_V1_CONTAINER: Type = Type {
         Field::new("stdinOnce", &[17], BOOL, OmitZero),
         Field::new("tty", &[18], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerExtendedResourceRequest`.
-pub static CORE_V1_CONTAINER_EXTENDED_RESOURCE_REQUEST: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerExtendedResourceRequest",
-    fields: &[
+pub static CORE_V1_CONTAINER_EXTENDED_RESOURCE_REQUEST: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerExtendedResourceRequest",
+    &[
         Field::new("containerName", &[1], STRING, Always),
         Field::new("resourceName", &[2], STRING, Always),
         Field::new("requestName", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerImage`.
-pub static CORE_V1_CONTAINER_IMAGE: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerImage",
-    fields: &[
+pub static CORE_V1_CONTAINER_IMAGE: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerImage",
+    &[
         Field::new("names", &[1], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("sizeBytes", &[2], INT64, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerPort`.
-pub static CORE_V1_CONTAINER_PORT: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerPort",
-    fields: &[
+pub static CORE_V1_CONTAINER_PORT: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerPort",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("hostPort", &[2], INT32, OmitZero),
         Field::new("containerPort", &[3], INT32, Always),
         Field::new("protocol", &[4], STRING, OmitZero),
         Field::new("hostIP", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerResizePolicy`.
-pub static CORE_V1_CONTAINER_RESIZE_POLICY: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerResizePolicy",
-    fields: &[
+pub static CORE_V1_CONTAINER_RESIZE_POLICY: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerResizePolicy",
+    &[
         Field::new("resourceName", &[1], STRING, Always),
         Field::new("restartPolicy", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerRestartRule`.
-pub static CORE_V1_CONTAINER_RESTART_RULE: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerRestartRule",
-    fields: &[
+pub static CORE_V1_CONTAINER_RESTART_RULE: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerRestartRule",
+    &[
         Field::new("action", &[1], STRING, OmitZero),
         Field::new("exitCodes", &[2], Object(&CORE_V1_CONTAINER_RESTART_RULE_ON_EXIT_CODES), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerRestartRuleOnExitCodes`.
-pub static CORE_V1_CONTAINER_RESTART_RULE_ON_EXIT_CODES: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerRestartRuleOnExitCodes",
-    fields: &[
+pub static CORE_V1_CONTAINER_RESTART_RULE_ON_EXIT_CODES: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerRestartRuleOnExitCodes",
+    &[
         Field::new("operator", &[1], STRING, OmitZero),
         Field::new("values", &[2], List(&INT32), OmitZero).listed(ListType::Set, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerState`.
-pub static CORE_V1_CONTAINER_STATE: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerState",
-    fields: &[
+pub static CORE_V1_CONTAINER_STATE: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerState",
+    &[
         Field::new("waiting", &[1], Object(&CORE_V1_CONTAINER_STATE_WAITING), Optional),
         Field::new("running", &[2], Object(&CORE_V1_CONTAINER_STATE_RUNNING), Optional),
         Field::new("terminated", &[3], Object(&CORE_V1_CONTAINER_STATE_TERMINATED), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerStateRunning`.
-pub static CORE_V1_CONTAINER_STATE_RUNNING: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerStateRunning",
-    fields: &[
+pub static CORE_V1_CONTAINER_STATE_RUNNING: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerStateRunning",
+    &[
         Field::new("startedAt", &[1], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerStateTerminated`.
-pub static CORE_V1_CONTAINER_STATE_TERMINATED: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerStateTerminated",
-    fields: &[
+pub static CORE_V1_CONTAINER_STATE_TERMINATED: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerStateTerminated",
+    &[
         Field::new("exitCode", &[1], INT32, Always),
         Field::new("signal", &[2], INT32, OmitZero),
         Field::new("reason", &[3], STRING, OmitZero),
@@ -1545,21 +1545,21 @@ pub static CORE_V1_CONTAINER_STATE_TERMINATED: Type = Type {
         Field::new("finishedAt", &[6], TIME, Optional),
         Field::new("containerID", &[7], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerStateWaiting`.
-pub static CORE_V1_CONTAINER_STATE_WAITING: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerStateWaiting",
-    fields: &[
+pub static CORE_V1_CONTAINER_STATE_WAITING: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerStateWaiting",
+    &[
         Field::new("reason", &[1], STRING, OmitZero),
         Field::new("message", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerStatus`.
-pub static CORE_V1_CONTAINER_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerStatus",
-    fields: &[
+pub static CORE_V1_CONTAINER_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerStatus",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("state", &[2], Object(&CORE_V1_CONTAINER_STATE), Always),
         Field::new("lastState", &[3], Object(&CORE_V1_CONTAINER_STATE), Always),
@@ -1576,140 +1576,140 @@ pub static CORE_V1_CONTAINER_STATUS: Type = Type {
         Field::new("allocatedResourcesStatus", &[14], List(&Object(&CORE_V1_RESOURCE_STATUS)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
         Field::new("stopSignal", &[15], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ContainerUser`.
-pub static CORE_V1_CONTAINER_USER: Type = Type {
-    name: "io.k8s.api.core.v1.ContainerUser",
-    fields: &[
+pub static CORE_V1_CONTAINER_USER: Type = Type::new(
+    "io.k8s.api.core.v1.ContainerUser",
+    &[
         Field::new("linux", &[1], Object(&CORE_V1_LINUX_CONTAINER_USER), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.DaemonEndpoint`.
-pub static CORE_V1_DAEMON_ENDPOINT: Type = Type {
-    name: "io.k8s.api.core.v1.DaemonEndpoint",
-    fields: &[
+pub static CORE_V1_DAEMON_ENDPOINT: Type = Type::new(
+    "io.k8s.api.core.v1.DaemonEndpoint",
+    &[
         Field::new("Port", &[1], INT32, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.DownwardAPIProjection`.
-pub static CORE_V1_DOWNWARD_API_PROJECTION: Type = Type {
-    name: "io.k8s.api.core.v1.DownwardAPIProjection",
-    fields: &[
+pub static CORE_V1_DOWNWARD_API_PROJECTION: Type = Type::new(
+    "io.k8s.api.core.v1.DownwardAPIProjection",
+    &[
         Field::new("items", &[1], List(&Object(&CORE_V1_DOWNWARD_API_VOLUME_FILE)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.DownwardAPIVolumeFile`.
-pub static CORE_V1_DOWNWARD_API_VOLUME_FILE: Type = Type {
-    name: "io.k8s.api.core.v1.DownwardAPIVolumeFile",
-    fields: &[
+pub static CORE_V1_DOWNWARD_API_VOLUME_FILE: Type = Type::new(
+    "io.k8s.api.core.v1.DownwardAPIVolumeFile",
+    &[
         Field::new("path", &[1], STRING, Always),
         Field::new("fieldRef", &[2], Object(&CORE_V1_OBJECT_FIELD_SELECTOR), Optional),
         Field::new("resourceFieldRef", &[3], Object(&CORE_V1_RESOURCE_FIELD_SELECTOR), Optional),
         Field::new("mode", &[4], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.DownwardAPIVolumeSource`.
-pub static CORE_V1_DOWNWARD_API_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.DownwardAPIVolumeSource",
-    fields: &[
+pub static CORE_V1_DOWNWARD_API_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.DownwardAPIVolumeSource",
+    &[
         Field::new("items", &[1], List(&Object(&CORE_V1_DOWNWARD_API_VOLUME_FILE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("defaultMode", &[2], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EmptyDirVolumeSource`.
-pub static CORE_V1_EMPTY_DIR_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.EmptyDirVolumeSource",
-    fields: &[
+pub static CORE_V1_EMPTY_DIR_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.EmptyDirVolumeSource",
+    &[
         Field::new("medium", &[1], STRING, OmitZero),
         Field::new("sizeLimit", &[2], QUANTITY, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EndpointAddress`.
-pub static CORE_V1_ENDPOINT_ADDRESS: Type = Type {
-    name: "io.k8s.api.core.v1.EndpointAddress",
-    fields: &[
+pub static CORE_V1_ENDPOINT_ADDRESS: Type = Type::new(
+    "io.k8s.api.core.v1.EndpointAddress",
+    &[
         Field::new("ip", &[1], STRING, Always),
         Field::new("hostname", &[3], STRING, OmitZero),
         Field::new("nodeName", &[4], STRING, Optional),
         Field::new("targetRef", &[2], Object(&CORE_V1_OBJECT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EndpointPort`.
-pub static CORE_V1_ENDPOINT_PORT: Type = Type {
-    name: "io.k8s.api.core.v1.EndpointPort",
-    fields: &[
+pub static CORE_V1_ENDPOINT_PORT: Type = Type::new(
+    "io.k8s.api.core.v1.EndpointPort",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("port", &[2], INT32, Always),
         Field::new("protocol", &[3], STRING, OmitZero),
         Field::new("appProtocol", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EndpointSubset`.
-pub static CORE_V1_ENDPOINT_SUBSET: Type = Type {
-    name: "io.k8s.api.core.v1.EndpointSubset",
-    fields: &[
+pub static CORE_V1_ENDPOINT_SUBSET: Type = Type::new(
+    "io.k8s.api.core.v1.EndpointSubset",
+    &[
         Field::new("addresses", &[1], List(&Object(&CORE_V1_ENDPOINT_ADDRESS)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("notReadyAddresses", &[2], List(&Object(&CORE_V1_ENDPOINT_ADDRESS)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("ports", &[3], List(&Object(&CORE_V1_ENDPOINT_PORT)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Endpoints`.
-pub static CORE_V1_ENDPOINTS: Type = Type {
-    name: "io.k8s.api.core.v1.Endpoints",
-    fields: &[
+pub static CORE_V1_ENDPOINTS: Type = Type::new(
+    "io.k8s.api.core.v1.Endpoints",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("subsets", &[2], List(&Object(&CORE_V1_ENDPOINT_SUBSET)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EnvFromSource`.
-pub static CORE_V1_ENV_FROM_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.EnvFromSource",
-    fields: &[
+pub static CORE_V1_ENV_FROM_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.EnvFromSource",
+    &[
         Field::new("prefix", &[1], STRING, OmitZero),
         Field::new("configMapRef", &[2], Object(&CORE_V1_CONFIG_MAP_ENV_SOURCE), Optional),
         Field::new("secretRef", &[3], Object(&CORE_V1_SECRET_ENV_SOURCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EnvVar`.
-pub static CORE_V1_ENV_VAR: Type = Type {
-    name: "io.k8s.api.core.v1.EnvVar",
-    fields: &[
+pub static CORE_V1_ENV_VAR: Type = Type::new(
+    "io.k8s.api.core.v1.EnvVar",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("value", &[2], STRING, OmitZero),
         Field::new("valueFrom", &[3], Object(&CORE_V1_ENV_VAR_SOURCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EnvVarSource`.
-pub static CORE_V1_ENV_VAR_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.EnvVarSource",
-    fields: &[
+pub static CORE_V1_ENV_VAR_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.EnvVarSource",
+    &[
         Field::new("fieldRef", &[1], Object(&CORE_V1_OBJECT_FIELD_SELECTOR), Optional),
         Field::new("resourceFieldRef", &[2], Object(&CORE_V1_RESOURCE_FIELD_SELECTOR), Optional),
         Field::new("configMapKeyRef", &[3], Object(&CORE_V1_CONFIG_MAP_KEY_SELECTOR), Optional),
         Field::new("secretKeyRef", &[4], Object(&CORE_V1_SECRET_KEY_SELECTOR), Optional),
         Field::new("fileKeyRef", &[5], Object(&CORE_V1_FILE_KEY_SELECTOR), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EphemeralContainer`.
-pub static CORE_V1_EPHEMERAL_CONTAINER: Type = Type {
-    name: "io.k8s.api.core.v1.EphemeralContainer",
-    fields: &[
+pub static CORE_V1_EPHEMERAL_CONTAINER: Type = Type::new(
+    "io.k8s.api.core.v1.EphemeralContainer",
+    &[
         Field::new("name", &[1, 1], STRING, Always),
         Field::new("image", &[1, 2], STRING, OmitZero),
         Field::new("command", &[1, 3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
@@ -1737,20 +1737,20 @@ pub static CORE_V1_EPHEMERAL_CONTAINER: Type = Type {
         Field::new("tty", &[1, 18], BOOL, OmitZero),
         Field::new("targetContainerName", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EphemeralVolumeSource`.
-pub static CORE_V1_EPHEMERAL_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.EphemeralVolumeSource",
-    fields: &[
+pub static CORE_V1_EPHEMERAL_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.EphemeralVolumeSource",
+    &[
         Field::new("volumeClaimTemplate", &[1], Object(&CORE_V1_PERSISTENT_VOLUME_CLAIM_TEMPLATE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Event`.
-pub static CORE_V1_EVENT: Type = Type {
-    name: "io.k8s.api.core.v1.Event",
-    fields: &[
+pub static CORE_V1_EVENT: Type = Type::new(
+    "io.k8s.api.core.v1.Event",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -1769,192 +1769,192 @@ pub static CORE_V1_EVENT: Type = Type {
         Field::new("reportingComponent", &[14], STRING, Always),
         Field::new("reportingInstance", &[15], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EventSeries`.
-pub static CORE_V1_EVENT_SERIES: Type = Type {
-    name: "io.k8s.api.core.v1.EventSeries",
-    fields: &[
+pub static CORE_V1_EVENT_SERIES: Type = Type::new(
+    "io.k8s.api.core.v1.EventSeries",
+    &[
         Field::new("count", &[1], INT32, OmitZero),
         Field::new("lastObservedTime", &[2], MICRO_TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.EventSource`.
-pub static CORE_V1_EVENT_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.EventSource",
-    fields: &[
+pub static CORE_V1_EVENT_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.EventSource",
+    &[
         Field::new("component", &[1], STRING, OmitZero),
         Field::new("host", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ExecAction`.
-pub static CORE_V1_EXEC_ACTION: Type = Type {
-    name: "io.k8s.api.core.v1.ExecAction",
-    fields: &[
+pub static CORE_V1_EXEC_ACTION: Type = Type::new(
+    "io.k8s.api.core.v1.ExecAction",
+    &[
         Field::new("command", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.FCVolumeSource`.
-pub static CORE_V1_FC_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.FCVolumeSource",
-    fields: &[
+pub static CORE_V1_FC_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.FCVolumeSource",
+    &[
         Field::new("targetWWNs", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("lun", &[2], INT32, Optional),
         Field::new("fsType", &[3], STRING, OmitZero),
         Field::new("readOnly", &[4], BOOL, OmitZero),
         Field::new("wwids", &[5], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.FileKeySelector`.
-pub static CORE_V1_FILE_KEY_SELECTOR: Type = Type {
-    name: "io.k8s.api.core.v1.FileKeySelector",
-    fields: &[
+pub static CORE_V1_FILE_KEY_SELECTOR: Type = Type::new(
+    "io.k8s.api.core.v1.FileKeySelector",
+    &[
         Field::new("volumeName", &[1], STRING, Always),
         Field::new("path", &[2], STRING, Always),
         Field::new("key", &[3], STRING, Always),
         Field::new("optional", &[4], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.FlexPersistentVolumeSource`.
-pub static CORE_V1_FLEX_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.FlexPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_FLEX_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.FlexPersistentVolumeSource",
+    &[
         Field::new("driver", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("secretRef", &[3], Object(&CORE_V1_SECRET_REFERENCE), Optional),
         Field::new("readOnly", &[4], BOOL, OmitZero),
         Field::new("options", &[5], Map(&STRING), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.FlexVolumeSource`.
-pub static CORE_V1_FLEX_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.FlexVolumeSource",
-    fields: &[
+pub static CORE_V1_FLEX_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.FlexVolumeSource",
+    &[
         Field::new("driver", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("secretRef", &[3], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
         Field::new("readOnly", &[4], BOOL, OmitZero),
         Field::new("options", &[5], Map(&STRING), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.FlockerVolumeSource`.
-pub static CORE_V1_FLOCKER_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.FlockerVolumeSource",
-    fields: &[
+pub static CORE_V1_FLOCKER_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.FlockerVolumeSource",
+    &[
         Field::new("datasetName", &[1], STRING, OmitZero),
         Field::new("datasetUUID", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.GCEPersistentDiskVolumeSource`.
-pub static CORE_V1_GCE_PERSISTENT_DISK_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.GCEPersistentDiskVolumeSource",
-    fields: &[
+pub static CORE_V1_GCE_PERSISTENT_DISK_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.GCEPersistentDiskVolumeSource",
+    &[
         Field::new("pdName", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("partition", &[3], INT32, OmitZero),
         Field::new("readOnly", &[4], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.GRPCAction`.
-pub static CORE_V1_GRPC_ACTION: Type = Type {
-    name: "io.k8s.api.core.v1.GRPCAction",
-    fields: &[
+pub static CORE_V1_GRPC_ACTION: Type = Type::new(
+    "io.k8s.api.core.v1.GRPCAction",
+    &[
         Field::new("port", &[1], INT32, Always),
         Field::new("service", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.GitRepoVolumeSource`.
-pub static CORE_V1_GIT_REPO_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.GitRepoVolumeSource",
-    fields: &[
+pub static CORE_V1_GIT_REPO_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.GitRepoVolumeSource",
+    &[
         Field::new("repository", &[1], STRING, Always),
         Field::new("revision", &[2], STRING, OmitZero),
         Field::new("directory", &[3], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.GlusterfsPersistentVolumeSource`.
-pub static CORE_V1_GLUSTERFS_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.GlusterfsPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_GLUSTERFS_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.GlusterfsPersistentVolumeSource",
+    &[
         Field::new("endpoints", &[1], STRING, Always),
         Field::new("path", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
         Field::new("endpointsNamespace", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.GlusterfsVolumeSource`.
-pub static CORE_V1_GLUSTERFS_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.GlusterfsVolumeSource",
-    fields: &[
+pub static CORE_V1_GLUSTERFS_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.GlusterfsVolumeSource",
+    &[
         Field::new("endpoints", &[1], STRING, Always),
         Field::new("path", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.HTTPGetAction`.
-pub static CORE_V1_HTTP_GET_ACTION: Type = Type {
-    name: "io.k8s.api.core.v1.HTTPGetAction",
-    fields: &[
+pub static CORE_V1_HTTP_GET_ACTION: Type = Type::new(
+    "io.k8s.api.core.v1.HTTPGetAction",
+    &[
         Field::new("path", &[1], STRING, OmitZero),
         Field::new("port", &[2], INT_OR_STRING, Always),
         Field::new("host", &[3], STRING, OmitZero),
         Field::new("scheme", &[4], STRING, OmitZero),
         Field::new("httpHeaders", &[5], List(&Object(&CORE_V1_HTTP_HEADER)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.HTTPHeader`.
-pub static CORE_V1_HTTP_HEADER: Type = Type {
-    name: "io.k8s.api.core.v1.HTTPHeader",
-    fields: &[
+pub static CORE_V1_HTTP_HEADER: Type = Type::new(
+    "io.k8s.api.core.v1.HTTPHeader",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("value", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.HostAlias`.
-pub static CORE_V1_HOST_ALIAS: Type = Type {
-    name: "io.k8s.api.core.v1.HostAlias",
-    fields: &[
+pub static CORE_V1_HOST_ALIAS: Type = Type::new(
+    "io.k8s.api.core.v1.HostAlias",
+    &[
         Field::new("ip", &[1], STRING, Always),
         Field::new("hostnames", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.HostIP`.
-pub static CORE_V1_HOST_IP: Type = Type {
-    name: "io.k8s.api.core.v1.HostIP",
-    fields: &[
+pub static CORE_V1_HOST_IP: Type = Type::new(
+    "io.k8s.api.core.v1.HostIP",
+    &[
         Field::new("ip", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.HostPathVolumeSource`.
-pub static CORE_V1_HOST_PATH_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.HostPathVolumeSource",
-    fields: &[
+pub static CORE_V1_HOST_PATH_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.HostPathVolumeSource",
+    &[
         Field::new("path", &[1], STRING, Always),
         Field::new("type", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ISCSIPersistentVolumeSource`.
-pub static CORE_V1_ISCSI_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ISCSIPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_ISCSI_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ISCSIPersistentVolumeSource",
+    &[
         Field::new("targetPortal", &[1], STRING, Always),
         Field::new("iqn", &[2], STRING, Always),
         Field::new("lun", &[3], INT32, Always),
@@ -1967,12 +1967,12 @@ pub static CORE_V1_ISCSI_PERSISTENT_VOLUME_SOURCE: Type = Type {
         Field::new("secretRef", &[10], Object(&CORE_V1_SECRET_REFERENCE), Optional),
         Field::new("initiatorName", &[12], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ISCSIVolumeSource`.
-pub static CORE_V1_ISCSI_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ISCSIVolumeSource",
-    fields: &[
+pub static CORE_V1_ISCSI_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ISCSIVolumeSource",
+    &[
         Field::new("targetPortal", &[1], STRING, Always),
         Field::new("iqn", &[2], STRING, Always),
         Field::new("lun", &[3], INT32, Always),
@@ -1985,63 +1985,63 @@ pub static CORE_V1_ISCSI_VOLUME_SOURCE: Type = Type {
         Field::new("secretRef", &[10], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
         Field::new("initiatorName", &[12], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ImageVolumeSource`.
-pub static CORE_V1_IMAGE_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ImageVolumeSource",
-    fields: &[
+pub static CORE_V1_IMAGE_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ImageVolumeSource",
+    &[
         Field::new("reference", &[1], STRING, OmitZero),
         Field::new("pullPolicy", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.KeyToPath`.
-pub static CORE_V1_KEY_TO_PATH: Type = Type {
-    name: "io.k8s.api.core.v1.KeyToPath",
-    fields: &[
+pub static CORE_V1_KEY_TO_PATH: Type = Type::new(
+    "io.k8s.api.core.v1.KeyToPath",
+    &[
         Field::new("key", &[1], STRING, Always),
         Field::new("path", &[2], STRING, Always),
         Field::new("mode", &[3], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Lifecycle`.
-pub static CORE_V1_LIFECYCLE: Type = Type {
-    name: "io.k8s.api.core.v1.Lifecycle",
-    fields: &[
+pub static CORE_V1_LIFECYCLE: Type = Type::new(
+    "io.k8s.api.core.v1.Lifecycle",
+    &[
         Field::new("postStart", &[1], Object(&CORE_V1_LIFECYCLE_HANDLER), Optional),
         Field::new("preStop", &[2], Object(&CORE_V1_LIFECYCLE_HANDLER), Optional),
         Field::new("stopSignal", &[3], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LifecycleHandler`.
-pub static CORE_V1_LIFECYCLE_HANDLER: Type = Type {
-    name: "io.k8s.api.core.v1.LifecycleHandler",
-    fields: &[
+pub static CORE_V1_LIFECYCLE_HANDLER: Type = Type::new(
+    "io.k8s.api.core.v1.LifecycleHandler",
+    &[
         Field::new("exec", &[1], Object(&CORE_V1_EXEC_ACTION), Optional),
         Field::new("httpGet", &[2], Object(&CORE_V1_HTTP_GET_ACTION), Optional),
         Field::new("tcpSocket", &[3], Object(&CORE_V1_TCP_SOCKET_ACTION), Optional),
         Field::new("sleep", &[4], Object(&CORE_V1_SLEEP_ACTION), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LimitRange`.
-pub static CORE_V1_LIMIT_RANGE: Type = Type {
-    name: "io.k8s.api.core.v1.LimitRange",
-    fields: &[
+pub static CORE_V1_LIMIT_RANGE: Type = Type::new(
+    "io.k8s.api.core.v1.LimitRange",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_LIMIT_RANGE_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LimitRangeItem`.
-pub static CORE_V1_LIMIT_RANGE_ITEM: Type = Type {
-    name: "io.k8s.api.core.v1.LimitRangeItem",
-    fields: &[
+pub static CORE_V1_LIMIT_RANGE_ITEM: Type = Type::new(
+    "io.k8s.api.core.v1.LimitRangeItem",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("max", &[2], Map(&QUANTITY), OmitZero),
         Field::new("min", &[3], Map(&QUANTITY), OmitZero),
@@ -2049,156 +2049,156 @@ pub static CORE_V1_LIMIT_RANGE_ITEM: Type = Type {
         Field::new("defaultRequest", &[5], Map(&QUANTITY), OmitZero),
         Field::new("maxLimitRequestRatio", &[6], Map(&QUANTITY), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LimitRangeSpec`.
-pub static CORE_V1_LIMIT_RANGE_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.LimitRangeSpec",
-    fields: &[
+pub static CORE_V1_LIMIT_RANGE_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.LimitRangeSpec",
+    &[
         Field::new("limits", &[1], List(&Object(&CORE_V1_LIMIT_RANGE_ITEM)), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LinuxContainerUser`.
-pub static CORE_V1_LINUX_CONTAINER_USER: Type = Type {
-    name: "io.k8s.api.core.v1.LinuxContainerUser",
-    fields: &[
+pub static CORE_V1_LINUX_CONTAINER_USER: Type = Type::new(
+    "io.k8s.api.core.v1.LinuxContainerUser",
+    &[
         Field::new("uid", &[1], INT64, Always),
         Field::new("gid", &[2], INT64, Always),
         Field::new("supplementalGroups", &[3], List(&INT64), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LoadBalancerIngress`.
-pub static CORE_V1_LOAD_BALANCER_INGRESS: Type = Type {
-    name: "io.k8s.api.core.v1.LoadBalancerIngress",
-    fields: &[
+pub static CORE_V1_LOAD_BALANCER_INGRESS: Type = Type::new(
+    "io.k8s.api.core.v1.LoadBalancerIngress",
+    &[
         Field::new("ip", &[1], STRING, OmitZero),
         Field::new("hostname", &[2], STRING, OmitZero),
         Field::new("ipMode", &[3], STRING, Optional),
         Field::new("ports", &[4], List(&Object(&CORE_V1_PORT_STATUS)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LoadBalancerStatus`.
-pub static CORE_V1_LOAD_BALANCER_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.LoadBalancerStatus",
-    fields: &[
+pub static CORE_V1_LOAD_BALANCER_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.LoadBalancerStatus",
+    &[
         Field::new("ingress", &[1], List(&Object(&CORE_V1_LOAD_BALANCER_INGRESS)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LocalObjectReference`.
-pub static CORE_V1_LOCAL_OBJECT_REFERENCE: Type = Type {
-    name: "io.k8s.api.core.v1.LocalObjectReference",
-    fields: &[
+pub static CORE_V1_LOCAL_OBJECT_REFERENCE: Type = Type::new(
+    "io.k8s.api.core.v1.LocalObjectReference",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.LocalVolumeSource`.
-pub static CORE_V1_LOCAL_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.LocalVolumeSource",
-    fields: &[
+pub static CORE_V1_LOCAL_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.LocalVolumeSource",
+    &[
         Field::new("path", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ModifyVolumeStatus`.
-pub static CORE_V1_MODIFY_VOLUME_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.ModifyVolumeStatus",
-    fields: &[
+pub static CORE_V1_MODIFY_VOLUME_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.ModifyVolumeStatus",
+    &[
         Field::new("targetVolumeAttributesClassName", &[1], STRING, OmitZero),
         Field::new("status", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NFSVolumeSource`.
-pub static CORE_V1_NFS_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.NFSVolumeSource",
-    fields: &[
+pub static CORE_V1_NFS_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.NFSVolumeSource",
+    &[
         Field::new("server", &[1], STRING, Always),
         Field::new("path", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Namespace`.
-pub static CORE_V1_NAMESPACE: Type = Type {
-    name: "io.k8s.api.core.v1.Namespace",
-    fields: &[
+pub static CORE_V1_NAMESPACE: Type = Type::new(
+    "io.k8s.api.core.v1.Namespace",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_NAMESPACE_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_NAMESPACE_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NamespaceCondition`.
-pub static CORE_V1_NAMESPACE_CONDITION: Type = Type {
-    name: "io.k8s.api.core.v1.NamespaceCondition",
-    fields: &[
+pub static CORE_V1_NAMESPACE_CONDITION: Type = Type::new(
+    "io.k8s.api.core.v1.NamespaceCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastTransitionTime", &[4], TIME, Optional),
         Field::new("reason", &[5], STRING, OmitZero),
         Field::new("message", &[6], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NamespaceSpec`.
-pub static CORE_V1_NAMESPACE_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.NamespaceSpec",
-    fields: &[
+pub static CORE_V1_NAMESPACE_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.NamespaceSpec",
+    &[
         Field::new("finalizers", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NamespaceStatus`.
-pub static CORE_V1_NAMESPACE_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.NamespaceStatus",
-    fields: &[
+pub static CORE_V1_NAMESPACE_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.NamespaceStatus",
+    &[
         Field::new("phase", &[1], STRING, OmitZero),
         Field::new("conditions", &[2], List(&Object(&CORE_V1_NAMESPACE_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Node`.
-pub static CORE_V1_NODE: Type = Type {
-    name: "io.k8s.api.core.v1.Node",
-    fields: &[
+pub static CORE_V1_NODE: Type = Type::new(
+    "io.k8s.api.core.v1.Node",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_NODE_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_NODE_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeAddress`.
-pub static CORE_V1_NODE_ADDRESS: Type = Type {
-    name: "io.k8s.api.core.v1.NodeAddress",
-    fields: &[
+pub static CORE_V1_NODE_ADDRESS: Type = Type::new(
+    "io.k8s.api.core.v1.NodeAddress",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("address", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeAffinity`.
-pub static CORE_V1_NODE_AFFINITY: Type = Type {
-    name: "io.k8s.api.core.v1.NodeAffinity",
-    fields: &[
+pub static CORE_V1_NODE_AFFINITY: Type = Type::new(
+    "io.k8s.api.core.v1.NodeAffinity",
+    &[
         Field::new("requiredDuringSchedulingIgnoredDuringExecution", &[1], Object(&CORE_V1_NODE_SELECTOR), Optional),
         Field::new("preferredDuringSchedulingIgnoredDuringExecution", &[2], List(&Object(&CORE_V1_PREFERRED_SCHEDULING_TERM)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeCondition`.
-pub static CORE_V1_NODE_CONDITION: Type = Type {
-    name: "io.k8s.api.core.v1.NodeCondition",
-    fields: &[
+pub static CORE_V1_NODE_CONDITION: Type = Type::new(
+    "io.k8s.api.core.v1.NodeCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastHeartbeatTime", &[3], TIME, Optional),
@@ -2206,92 +2206,92 @@ pub static CORE_V1_NODE_CONDITION: Type = Type {
         Field::new("reason", &[5], STRING, OmitZero),
         Field::new("message", &[6], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeConfigSource`.
-pub static CORE_V1_NODE_CONFIG_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.NodeConfigSource",
-    fields: &[
+pub static CORE_V1_NODE_CONFIG_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.NodeConfigSource",
+    &[
         Field::new("configMap", &[2], Object(&CORE_V1_CONFIG_MAP_NODE_CONFIG_SOURCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeConfigStatus`.
-pub static CORE_V1_NODE_CONFIG_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.NodeConfigStatus",
-    fields: &[
+pub static CORE_V1_NODE_CONFIG_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.NodeConfigStatus",
+    &[
         Field::new("assigned", &[1], Object(&CORE_V1_NODE_CONFIG_SOURCE), Optional),
         Field::new("active", &[2], Object(&CORE_V1_NODE_CONFIG_SOURCE), Optional),
         Field::new("lastKnownGood", &[3], Object(&CORE_V1_NODE_CONFIG_SOURCE), Optional),
         Field::new("error", &[4], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeDaemonEndpoints`.
-pub static CORE_V1_NODE_DAEMON_ENDPOINTS: Type = Type {
-    name: "io.k8s.api.core.v1.NodeDaemonEndpoints",
-    fields: &[
+pub static CORE_V1_NODE_DAEMON_ENDPOINTS: Type = Type::new(
+    "io.k8s.api.core.v1.NodeDaemonEndpoints",
+    &[
         Field::new("kubeletEndpoint", &[1], Object(&CORE_V1_DAEMON_ENDPOINT), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeFeatures`.
-pub static CORE_V1_NODE_FEATURES: Type = Type {
-    name: "io.k8s.api.core.v1.NodeFeatures",
-    fields: &[
+pub static CORE_V1_NODE_FEATURES: Type = Type::new(
+    "io.k8s.api.core.v1.NodeFeatures",
+    &[
         Field::new("supplementalGroupsPolicy", &[1], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeRuntimeHandler`.
-pub static CORE_V1_NODE_RUNTIME_HANDLER: Type = Type {
-    name: "io.k8s.api.core.v1.NodeRuntimeHandler",
-    fields: &[
+pub static CORE_V1_NODE_RUNTIME_HANDLER: Type = Type::new(
+    "io.k8s.api.core.v1.NodeRuntimeHandler",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("features", &[2], Object(&CORE_V1_NODE_RUNTIME_HANDLER_FEATURES), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeRuntimeHandlerFeatures`.
-pub static CORE_V1_NODE_RUNTIME_HANDLER_FEATURES: Type = Type {
-    name: "io.k8s.api.core.v1.NodeRuntimeHandlerFeatures",
-    fields: &[
+pub static CORE_V1_NODE_RUNTIME_HANDLER_FEATURES: Type = Type::new(
+    "io.k8s.api.core.v1.NodeRuntimeHandlerFeatures",
+    &[
         Field::new("recursiveReadOnlyMounts", &[1], BOOL, Optional),
         Field::new("userNamespaces", &[2], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeSelector`.
-pub static CORE_V1_NODE_SELECTOR: Type = Type {
-    name: "io.k8s.api.core.v1.NodeSelector",
-    fields: &[
+pub static CORE_V1_NODE_SELECTOR: Type = Type::new(
+    "io.k8s.api.core.v1.NodeSelector",
+    &[
         Field::new("nodeSelectorTerms", &[1], List(&Object(&CORE_V1_NODE_SELECTOR_TERM)), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeSelectorRequirement`.
-pub static CORE_V1_NODE_SELECTOR_REQUIREMENT: Type = Type {
-    name: "io.k8s.api.core.v1.NodeSelectorRequirement",
-    fields: &[
+pub static CORE_V1_NODE_SELECTOR_REQUIREMENT: Type = Type::new(
+    "io.k8s.api.core.v1.NodeSelectorRequirement",
+    &[
         Field::new("key", &[1], STRING, Always),
         Field::new("operator", &[2], STRING, Always),
         Field::new("values", &[3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeSelectorTerm`.
-pub static CORE_V1_NODE_SELECTOR_TERM: Type = Type {
-    name: "io.k8s.api.core.v1.NodeSelectorTerm",
-    fields: &[
+pub static CORE_V1_NODE_SELECTOR_TERM: Type = Type::new(
+    "io.k8s.api.core.v1.NodeSelectorTerm",
+    &[
         Field::new("matchExpressions", &[1], List(&Object(&CORE_V1_NODE_SELECTOR_REQUIREMENT)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("matchFields", &[2], List(&Object(&CORE_V1_NODE_SELECTOR_REQUIREMENT)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeSpec`.
-pub static CORE_V1_NODE_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.NodeSpec",
-    fields: &[
+pub static CORE_V1_NODE_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.NodeSpec",
+    &[
         Field::new("podCIDR", &[1], STRING, OmitZero),
         Field::new("podCIDRs", &[7], List(&STRING), OmitZero).patched(PatchStrategy::Merge, None).listed(ListType::Set, &[]),
         Field::new("providerID", &[3], STRING, OmitZero),
@@ -2300,12 +2300,12 @@ pub static CORE_V1_NODE_SPEC: Type = Type {
         Field::new("configSource", &[6], Object(&CORE_V1_NODE_CONFIG_SOURCE), Optional),
         Field::new("externalID", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeStatus`.
-pub static CORE_V1_NODE_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.NodeStatus",
-    fields: &[
+pub static CORE_V1_NODE_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.NodeStatus",
+    &[
         Field::new("capacity", &[1], Map(&QUANTITY), OmitZero),
         Field::new("allocatable", &[2], Map(&QUANTITY), OmitZero),
         Field::new("phase", &[3], STRING, OmitZero),
@@ -2321,20 +2321,20 @@ pub static CORE_V1_NODE_STATUS: Type = Type {
         Field::new("features", &[13], Object(&CORE_V1_NODE_FEATURES), Optional),
         Field::new("declaredFeatures", &[14], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeSwapStatus`.
-pub static CORE_V1_NODE_SWAP_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.NodeSwapStatus",
-    fields: &[
+pub static CORE_V1_NODE_SWAP_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.NodeSwapStatus",
+    &[
         Field::new("capacity", &[1], INT64, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.NodeSystemInfo`.
-pub static CORE_V1_NODE_SYSTEM_INFO: Type = Type {
-    name: "io.k8s.api.core.v1.NodeSystemInfo",
-    fields: &[
+pub static CORE_V1_NODE_SYSTEM_INFO: Type = Type::new(
+    "io.k8s.api.core.v1.NodeSystemInfo",
+    &[
         Field::new("machineID", &[1], STRING, Always),
         Field::new("systemUUID", &[2], STRING, Always),
         Field::new("bootID", &[3], STRING, Always),
@@ -2347,21 +2347,21 @@ pub static CORE_V1_NODE_SYSTEM_INFO: Type = Type {
         Field::new("architecture", &[10], STRING, Always),
         Field::new("swap", &[11], Object(&CORE_V1_NODE_SWAP_STATUS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ObjectFieldSelector`.
-pub static CORE_V1_OBJECT_FIELD_SELECTOR: Type = Type {
-    name: "io.k8s.api.core.v1.ObjectFieldSelector",
-    fields: &[
+pub static CORE_V1_OBJECT_FIELD_SELECTOR: Type = Type::new(
+    "io.k8s.api.core.v1.ObjectFieldSelector",
+    &[
         Field::new("apiVersion", &[1], STRING, OmitZero),
         Field::new("fieldPath", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ObjectReference`.
-pub static CORE_V1_OBJECT_REFERENCE: Type = Type {
-    name: "io.k8s.api.core.v1.ObjectReference",
-    fields: &[
+pub static CORE_V1_OBJECT_REFERENCE: Type = Type::new(
+    "io.k8s.api.core.v1.ObjectReference",
+    &[
         Field::new("kind", &[1], STRING, OmitZero),
         Field::new("namespace", &[2], STRING, OmitZero),
         Field::new("name", &[3], STRING, OmitZero),
@@ -2370,36 +2370,36 @@ pub static CORE_V1_OBJECT_REFERENCE: Type = Type {
         Field::new("resourceVersion", &[6], STRING, OmitZero),
         Field::new("fieldPath", &[7], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolume`.
-pub static CORE_V1_PERSISTENT_VOLUME: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolume",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolume",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_PERSISTENT_VOLUME_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_PERSISTENT_VOLUME_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeClaim`.
-pub static CORE_V1_PERSISTENT_VOLUME_CLAIM: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeClaim",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_CLAIM: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeClaim",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_PERSISTENT_VOLUME_CLAIM_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_PERSISTENT_VOLUME_CLAIM_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeClaimCondition`.
-pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_CONDITION: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeClaimCondition",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_CONDITION: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeClaimCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastProbeTime", &[3], TIME, Optional),
@@ -2407,12 +2407,12 @@ pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_CONDITION: Type = Type {
         Field::new("reason", &[5], STRING, OmitZero),
         Field::new("message", &[6], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeClaimSpec`.
-pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeClaimSpec",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeClaimSpec",
+    &[
         Field::new("accessModes", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("selector", &[4], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("resources", &[2], Object(&CORE_V1_VOLUME_RESOURCE_REQUIREMENTS), Always),
@@ -2423,12 +2423,12 @@ pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_SPEC: Type = Type {
         Field::new("dataSourceRef", &[8], Object(&CORE_V1_TYPED_OBJECT_REFERENCE), Optional),
         Field::new("volumeAttributesClassName", &[9], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeClaimStatus`.
-pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeClaimStatus",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeClaimStatus",
+    &[
         Field::new("phase", &[1], STRING, OmitZero),
         Field::new("accessModes", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("capacity", &[3], Map(&QUANTITY), OmitZero),
@@ -2438,30 +2438,30 @@ pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_STATUS: Type = Type {
         Field::new("currentVolumeAttributesClassName", &[8], STRING, Optional),
         Field::new("modifyVolumeStatus", &[9], Object(&CORE_V1_MODIFY_VOLUME_STATUS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeClaimTemplate`.
-pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_TEMPLATE: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeClaimTemplate",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_TEMPLATE: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeClaimTemplate",
+    &[
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_PERSISTENT_VOLUME_CLAIM_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeClaimVolumeSource`.
-pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeClaimVolumeSource",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_CLAIM_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeClaimVolumeSource",
+    &[
         Field::new("claimName", &[1], STRING, Always),
         Field::new("readOnly", &[2], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeSpec`.
-pub static CORE_V1_PERSISTENT_VOLUME_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeSpec",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeSpec",
+    &[
         Field::new("capacity", &[1], Map(&QUANTITY), OmitZero),
         Field::new("gcePersistentDisk", &[2, 1], Object(&CORE_V1_GCE_PERSISTENT_DISK_VOLUME_SOURCE), Optional),
         Field::new("awsElasticBlockStore", &[2, 2], Object(&CORE_V1_AWS_ELASTIC_BLOCK_STORE_VOLUME_SOURCE), Optional),
@@ -2494,53 +2494,53 @@ pub static CORE_V1_PERSISTENT_VOLUME_SPEC: Type = Type {
         Field::new("nodeAffinity", &[9], Object(&CORE_V1_VOLUME_NODE_AFFINITY), Optional),
         Field::new("volumeAttributesClassName", &[10], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PersistentVolumeStatus`.
-pub static CORE_V1_PERSISTENT_VOLUME_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.PersistentVolumeStatus",
-    fields: &[
+pub static CORE_V1_PERSISTENT_VOLUME_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.PersistentVolumeStatus",
+    &[
         Field::new("phase", &[1], STRING, OmitZero),
         Field::new("message", &[2], STRING, OmitZero),
         Field::new("reason", &[3], STRING, OmitZero),
         Field::new("lastPhaseTransitionTime", &[4], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PhotonPersistentDiskVolumeSource`.
-pub static CORE_V1_PHOTON_PERSISTENT_DISK_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.PhotonPersistentDiskVolumeSource",
-    fields: &[
+pub static CORE_V1_PHOTON_PERSISTENT_DISK_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.PhotonPersistentDiskVolumeSource",
+    &[
         Field::new("pdID", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Pod`.
-pub static CORE_V1_POD: Type = Type {
-    name: "io.k8s.api.core.v1.Pod",
-    fields: &[
+pub static CORE_V1_POD: Type = Type::new(
+    "io.k8s.api.core.v1.Pod",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_POD_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_POD_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodAffinity`.
-pub static CORE_V1_POD_AFFINITY: Type = Type {
-    name: "io.k8s.api.core.v1.PodAffinity",
-    fields: &[
+pub static CORE_V1_POD_AFFINITY: Type = Type::new(
+    "io.k8s.api.core.v1.PodAffinity",
+    &[
         Field::new("requiredDuringSchedulingIgnoredDuringExecution", &[1], List(&Object(&CORE_V1_POD_AFFINITY_TERM)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("preferredDuringSchedulingIgnoredDuringExecution", &[2], List(&Object(&CORE_V1_WEIGHTED_POD_AFFINITY_TERM)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodAffinityTerm`.
-pub static CORE_V1_POD_AFFINITY_TERM: Type = Type {
-    name: "io.k8s.api.core.v1.PodAffinityTerm",
-    fields: &[
+pub static CORE_V1_POD_AFFINITY_TERM: Type = Type::new(
+    "io.k8s.api.core.v1.PodAffinityTerm",
+    &[
         Field::new("labelSelector", &[1], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("namespaces", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("topologyKey", &[3], STRING, Always),
@@ -2548,21 +2548,21 @@ pub static CORE_V1_POD_AFFINITY_TERM: Type = Type {
         Field::new("matchLabelKeys", &[5], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("mismatchLabelKeys", &[6], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodAntiAffinity`.
-pub static CORE_V1_POD_ANTI_AFFINITY: Type = Type {
-    name: "io.k8s.api.core.v1.PodAntiAffinity",
-    fields: &[
+pub static CORE_V1_POD_ANTI_AFFINITY: Type = Type::new(
+    "io.k8s.api.core.v1.PodAntiAffinity",
+    &[
         Field::new("requiredDuringSchedulingIgnoredDuringExecution", &[1], List(&Object(&CORE_V1_POD_AFFINITY_TERM)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("preferredDuringSchedulingIgnoredDuringExecution", &[2], List(&Object(&CORE_V1_WEIGHTED_POD_AFFINITY_TERM)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodCertificateProjection`.
-pub static CORE_V1_POD_CERTIFICATE_PROJECTION: Type = Type {
-    name: "io.k8s.api.core.v1.PodCertificateProjection",
-    fields: &[
+pub static CORE_V1_POD_CERTIFICATE_PROJECTION: Type = Type::new(
+    "io.k8s.api.core.v1.PodCertificateProjection",
+    &[
         Field::new("signerName", &[1], STRING, OmitZero),
         Field::new("keyType", &[2], STRING, OmitZero),
         Field::new("maxExpirationSeconds", &[3], INT32, Optional),
@@ -2571,12 +2571,12 @@ pub static CORE_V1_POD_CERTIFICATE_PROJECTION: Type = Type {
         Field::new("certificateChainPath", &[6], STRING, OmitZero),
         Field::new("userAnnotations", &[7], Map(&STRING), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodCondition`.
-pub static CORE_V1_POD_CONDITION: Type = Type {
-    name: "io.k8s.api.core.v1.PodCondition",
-    fields: &[
+pub static CORE_V1_POD_CONDITION: Type = Type::new(
+    "io.k8s.api.core.v1.PodCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("observedGeneration", &[7], INT64, OmitZero),
         Field::new("status", &[2], STRING, Always),
@@ -2585,91 +2585,91 @@ pub static CORE_V1_POD_CONDITION: Type = Type {
         Field::new("reason", &[5], STRING, OmitZero),
         Field::new("message", &[6], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodDNSConfig`.
-pub static CORE_V1_POD_DNS_CONFIG: Type = Type {
-    name: "io.k8s.api.core.v1.PodDNSConfig",
-    fields: &[
+pub static CORE_V1_POD_DNS_CONFIG: Type = Type::new(
+    "io.k8s.api.core.v1.PodDNSConfig",
+    &[
         Field::new("nameservers", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("searches", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("options", &[3], List(&Object(&CORE_V1_POD_DNS_CONFIG_OPTION)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodDNSConfigOption`.
-pub static CORE_V1_POD_DNS_CONFIG_OPTION: Type = Type {
-    name: "io.k8s.api.core.v1.PodDNSConfigOption",
-    fields: &[
+pub static CORE_V1_POD_DNS_CONFIG_OPTION: Type = Type::new(
+    "io.k8s.api.core.v1.PodDNSConfigOption",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("value", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodExtendedResourceClaimStatus`.
-pub static CORE_V1_POD_EXTENDED_RESOURCE_CLAIM_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.PodExtendedResourceClaimStatus",
-    fields: &[
+pub static CORE_V1_POD_EXTENDED_RESOURCE_CLAIM_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.PodExtendedResourceClaimStatus",
+    &[
         Field::new("requestMappings", &[1], List(&Object(&CORE_V1_CONTAINER_EXTENDED_RESOURCE_REQUEST)), Always).listed(ListType::Atomic, &[]),
         Field::new("resourceClaimName", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodIP`.
-pub static CORE_V1_POD_IP: Type = Type {
-    name: "io.k8s.api.core.v1.PodIP",
-    fields: &[
+pub static CORE_V1_POD_IP: Type = Type::new(
+    "io.k8s.api.core.v1.PodIP",
+    &[
         Field::new("ip", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodOS`.
-pub static CORE_V1_POD_OS: Type = Type {
-    name: "io.k8s.api.core.v1.PodOS",
-    fields: &[
+pub static CORE_V1_POD_OS: Type = Type::new(
+    "io.k8s.api.core.v1.PodOS",
+    &[
         Field::new("name", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodReadinessGate`.
-pub static CORE_V1_POD_READINESS_GATE: Type = Type {
-    name: "io.k8s.api.core.v1.PodReadinessGate",
-    fields: &[
+pub static CORE_V1_POD_READINESS_GATE: Type = Type::new(
+    "io.k8s.api.core.v1.PodReadinessGate",
+    &[
         Field::new("conditionType", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodResourceClaim`.
-pub static CORE_V1_POD_RESOURCE_CLAIM: Type = Type {
-    name: "io.k8s.api.core.v1.PodResourceClaim",
-    fields: &[
+pub static CORE_V1_POD_RESOURCE_CLAIM: Type = Type::new(
+    "io.k8s.api.core.v1.PodResourceClaim",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("resourceClaimName", &[3], STRING, Optional),
         Field::new("resourceClaimTemplateName", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodResourceClaimStatus`.
-pub static CORE_V1_POD_RESOURCE_CLAIM_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.PodResourceClaimStatus",
-    fields: &[
+pub static CORE_V1_POD_RESOURCE_CLAIM_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.PodResourceClaimStatus",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("resourceClaimName", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodSchedulingGate`.
-pub static CORE_V1_POD_SCHEDULING_GATE: Type = Type {
-    name: "io.k8s.api.core.v1.PodSchedulingGate",
-    fields: &[
+pub static CORE_V1_POD_SCHEDULING_GATE: Type = Type::new(
+    "io.k8s.api.core.v1.PodSchedulingGate",
+    &[
         Field::new("name", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodSecurityContext`.
-pub static CORE_V1_POD_SECURITY_CONTEXT: Type = Type {
-    name: "io.k8s.api.core.v1.PodSecurityContext",
-    fields: &[
+pub static CORE_V1_POD_SECURITY_CONTEXT: Type = Type::new(
+    "io.k8s.api.core.v1.PodSecurityContext",
+    &[
         Field::new("seLinuxOptions", &[1], Object(&CORE_V1_SE_LINUX_OPTIONS), Optional),
         Field::new("windowsOptions", &[8], Object(&CORE_V1_WINDOWS_SECURITY_CONTEXT_OPTIONS), Optional),
         Field::new("runAsUser", &[2], INT64, Optional),
@@ -2684,12 +2684,12 @@ pub static CORE_V1_POD_SECURITY_CONTEXT: Type = Type {
         Field::new("appArmorProfile", &[11], Object(&CORE_V1_APP_ARMOR_PROFILE), Optional),
         Field::new("seLinuxChangePolicy", &[13], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodSpec`.
-pub static CORE_V1_POD_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.PodSpec",
-    fields: &[
+pub static CORE_V1_POD_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.PodSpec",
+    &[
         Field::new("volumes", &[1], List(&Object(&CORE_V1_VOLUME)), OmitZero).patched(PatchStrategy::MergeRetainKeys, Some("name")).listed(ListType::Map, &["name"]),
         Field::new("initContainers", &[20], List(&Object(&CORE_V1_CONTAINER)), OmitZero).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
         Field::new("containers", &[2], List(&Object(&CORE_V1_CONTAINER)), Always).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
@@ -2733,12 +2733,12 @@ pub static CORE_V1_POD_SPEC: Type = Type {
         Field::new("hostnameOverride", &[41], STRING, Optional),
         Field::new("workloadRef", &[42], Object(&CORE_V1_WORKLOAD_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodStatus`.
-pub static CORE_V1_POD_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.PodStatus",
-    fields: &[
+pub static CORE_V1_POD_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.PodStatus",
+    &[
         Field::new("observedGeneration", &[17], INT64, OmitZero),
         Field::new("phase", &[1], STRING, OmitZero),
         Field::new("conditions", &[2], List(&Object(&CORE_V1_POD_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
@@ -2760,61 +2760,61 @@ pub static CORE_V1_POD_STATUS: Type = Type {
         Field::new("allocatedResources", &[19], Map(&QUANTITY), OmitZero),
         Field::new("resources", &[20], Object(&CORE_V1_RESOURCE_REQUIREMENTS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodTemplate`.
-pub static CORE_V1_POD_TEMPLATE: Type = Type {
-    name: "io.k8s.api.core.v1.PodTemplate",
-    fields: &[
+pub static CORE_V1_POD_TEMPLATE: Type = Type::new(
+    "io.k8s.api.core.v1.PodTemplate",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("template", &[2], Object(&CORE_V1_POD_TEMPLATE_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PodTemplateSpec`.
-pub static CORE_V1_POD_TEMPLATE_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.PodTemplateSpec",
-    fields: &[
+pub static CORE_V1_POD_TEMPLATE_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.PodTemplateSpec",
+    &[
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_POD_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PortStatus`.
-pub static CORE_V1_PORT_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.PortStatus",
-    fields: &[
+pub static CORE_V1_PORT_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.PortStatus",
+    &[
         Field::new("port", &[1], INT32, Always),
         Field::new("protocol", &[2], STRING, Always),
         Field::new("error", &[3], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PortworxVolumeSource`.
-pub static CORE_V1_PORTWORX_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.PortworxVolumeSource",
-    fields: &[
+pub static CORE_V1_PORTWORX_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.PortworxVolumeSource",
+    &[
         Field::new("volumeID", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("readOnly", &[3], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.PreferredSchedulingTerm`.
-pub static CORE_V1_PREFERRED_SCHEDULING_TERM: Type = Type {
-    name: "io.k8s.api.core.v1.PreferredSchedulingTerm",
-    fields: &[
+pub static CORE_V1_PREFERRED_SCHEDULING_TERM: Type = Type::new(
+    "io.k8s.api.core.v1.PreferredSchedulingTerm",
+    &[
         Field::new("weight", &[1], INT32, Always),
         Field::new("preference", &[2], Object(&CORE_V1_NODE_SELECTOR_TERM), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Probe`.
-pub static CORE_V1_PROBE: Type = Type {
-    name: "io.k8s.api.core.v1.Probe",
-    fields: &[
+pub static CORE_V1_PROBE: Type = Type::new(
+    "io.k8s.api.core.v1.Probe",
+    &[
         Field::new("exec", &[1, 1], Object(&CORE_V1_EXEC_ACTION), Optional),
         Field::new("httpGet", &[1, 2], Object(&CORE_V1_HTTP_GET_ACTION), Optional),
         Field::new("tcpSocket", &[1, 3], Object(&CORE_V1_TCP_SOCKET_ACTION), Optional),
@@ -2826,21 +2826,21 @@ pub static CORE_V1_PROBE: Type = Type {
         Field::new("failureThreshold", &[6], INT32, OmitZero),
         Field::new("terminationGracePeriodSeconds", &[7], INT64, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ProjectedVolumeSource`.
-pub static CORE_V1_PROJECTED_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ProjectedVolumeSource",
-    fields: &[
+pub static CORE_V1_PROJECTED_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ProjectedVolumeSource",
+    &[
         Field::new("sources", &[1], List(&Object(&CORE_V1_VOLUME_PROJECTION)), Always).listed(ListType::Atomic, &[]),
         Field::new("defaultMode", &[2], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.QuobyteVolumeSource`.
-pub static CORE_V1_QUOBYTE_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.QuobyteVolumeSource",
-    fields: &[
+pub static CORE_V1_QUOBYTE_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.QuobyteVolumeSource",
+    &[
         Field::new("registry", &[1], STRING, Always),
         Field::new("volume", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
@@ -2848,12 +2848,12 @@ pub static CORE_V1_QUOBYTE_VOLUME_SOURCE: Type = Type {
         Field::new("group", &[5], STRING, OmitZero),
         Field::new("tenant", &[6], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.RBDPersistentVolumeSource`.
-pub static CORE_V1_RBD_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.RBDPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_RBD_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.RBDPersistentVolumeSource",
+    &[
         Field::new("monitors", &[1], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("image", &[2], STRING, Always),
         Field::new("fsType", &[3], STRING, OmitZero),
@@ -2863,12 +2863,12 @@ pub static CORE_V1_RBD_PERSISTENT_VOLUME_SOURCE: Type = Type {
         Field::new("secretRef", &[7], Object(&CORE_V1_SECRET_REFERENCE), Optional),
         Field::new("readOnly", &[8], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.RBDVolumeSource`.
-pub static CORE_V1_RBD_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.RBDVolumeSource",
-    fields: &[
+pub static CORE_V1_RBD_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.RBDVolumeSource",
+    &[
         Field::new("monitors", &[1], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("image", &[2], STRING, Always),
         Field::new("fsType", &[3], STRING, OmitZero),
@@ -2878,47 +2878,47 @@ pub static CORE_V1_RBD_VOLUME_SOURCE: Type = Type {
         Field::new("secretRef", &[7], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
         Field::new("readOnly", &[8], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ReplicationController`.
-pub static CORE_V1_REPLICATION_CONTROLLER: Type = Type {
-    name: "io.k8s.api.core.v1.ReplicationController",
-    fields: &[
+pub static CORE_V1_REPLICATION_CONTROLLER: Type = Type::new(
+    "io.k8s.api.core.v1.ReplicationController",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_REPLICATION_CONTROLLER_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_REPLICATION_CONTROLLER_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ReplicationControllerCondition`.
-pub static CORE_V1_REPLICATION_CONTROLLER_CONDITION: Type = Type {
-    name: "io.k8s.api.core.v1.ReplicationControllerCondition",
-    fields: &[
+pub static CORE_V1_REPLICATION_CONTROLLER_CONDITION: Type = Type::new(
+    "io.k8s.api.core.v1.ReplicationControllerCondition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("lastTransitionTime", &[3], TIME, Optional),
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ReplicationControllerSpec`.
-pub static CORE_V1_REPLICATION_CONTROLLER_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.ReplicationControllerSpec",
-    fields: &[
+pub static CORE_V1_REPLICATION_CONTROLLER_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.ReplicationControllerSpec",
+    &[
         Field::new("replicas", &[1], INT32, Optional),
         Field::new("minReadySeconds", &[4], INT32, OmitZero),
         Field::new("selector", &[2], Map(&STRING), OmitZero),
         Field::new("template", &[3], Object(&CORE_V1_POD_TEMPLATE_SPEC), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ReplicationControllerStatus`.
-pub static CORE_V1_REPLICATION_CONTROLLER_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.ReplicationControllerStatus",
-    fields: &[
+pub static CORE_V1_REPLICATION_CONTROLLER_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.ReplicationControllerStatus",
+    &[
         Field::new("replicas", &[1], INT32, Always),
         Field::new("fullyLabeledReplicas", &[2], INT32, OmitZero),
         Field::new("readyReplicas", &[4], INT32, OmitZero),
@@ -2926,101 +2926,101 @@ pub static CORE_V1_REPLICATION_CONTROLLER_STATUS: Type = Type {
         Field::new("observedGeneration", &[3], INT64, OmitZero),
         Field::new("conditions", &[6], List(&Object(&CORE_V1_REPLICATION_CONTROLLER_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceClaim`.
-pub static CORE_V1_RESOURCE_CLAIM: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceClaim",
-    fields: &[
+pub static CORE_V1_RESOURCE_CLAIM: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceClaim",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("request", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceFieldSelector`.
-pub static CORE_V1_RESOURCE_FIELD_SELECTOR: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceFieldSelector",
-    fields: &[
+pub static CORE_V1_RESOURCE_FIELD_SELECTOR: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceFieldSelector",
+    &[
         Field::new("containerName", &[1], STRING, OmitZero),
         Field::new("resource", &[2], STRING, Always),
         Field::new("divisor", &[3], QUANTITY, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceHealth`.
-pub static CORE_V1_RESOURCE_HEALTH: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceHealth",
-    fields: &[
+pub static CORE_V1_RESOURCE_HEALTH: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceHealth",
+    &[
         Field::new("resourceID", &[1], STRING, Always),
         Field::new("health", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceQuota`.
-pub static CORE_V1_RESOURCE_QUOTA: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceQuota",
-    fields: &[
+pub static CORE_V1_RESOURCE_QUOTA: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceQuota",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_RESOURCE_QUOTA_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_RESOURCE_QUOTA_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceQuotaSpec`.
-pub static CORE_V1_RESOURCE_QUOTA_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceQuotaSpec",
-    fields: &[
+pub static CORE_V1_RESOURCE_QUOTA_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceQuotaSpec",
+    &[
         Field::new("hard", &[1], Map(&QUANTITY), OmitZero),
         Field::new("scopes", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("scopeSelector", &[3], Object(&CORE_V1_SCOPE_SELECTOR), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceQuotaStatus`.
-pub static CORE_V1_RESOURCE_QUOTA_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceQuotaStatus",
-    fields: &[
+pub static CORE_V1_RESOURCE_QUOTA_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceQuotaStatus",
+    &[
         Field::new("hard", &[1], Map(&QUANTITY), OmitZero),
         Field::new("used", &[2], Map(&QUANTITY), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceRequirements`.
-pub static CORE_V1_RESOURCE_REQUIREMENTS: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceRequirements",
-    fields: &[
+pub static CORE_V1_RESOURCE_REQUIREMENTS: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceRequirements",
+    &[
         Field::new("limits", &[1], Map(&QUANTITY), OmitZero),
         Field::new("requests", &[2], Map(&QUANTITY), OmitZero),
         Field::new("claims", &[3], List(&Object(&CORE_V1_RESOURCE_CLAIM)), OmitZero).listed(ListType::Map, &["name"]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ResourceStatus`.
-pub static CORE_V1_RESOURCE_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.ResourceStatus",
-    fields: &[
+pub static CORE_V1_RESOURCE_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.ResourceStatus",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("resources", &[2], List(&Object(&CORE_V1_RESOURCE_HEALTH)), OmitZero).listed(ListType::Map, &["resourceID"]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SELinuxOptions`.
-pub static CORE_V1_SE_LINUX_OPTIONS: Type = Type {
-    name: "io.k8s.api.core.v1.SELinuxOptions",
-    fields: &[
+pub static CORE_V1_SE_LINUX_OPTIONS: Type = Type::new(
+    "io.k8s.api.core.v1.SELinuxOptions",
+    &[
         Field::new("user", &[1], STRING, OmitZero),
         Field::new("role", &[2], STRING, OmitZero),
         Field::new("type", &[3], STRING, OmitZero),
         Field::new("level", &[4], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ScaleIOPersistentVolumeSource`.
-pub static CORE_V1_SCALE_IO_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ScaleIOPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_SCALE_IO_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ScaleIOPersistentVolumeSource",
+    &[
         Field::new("gateway", &[1], STRING, Always),
         Field::new("system", &[2], STRING, Always),
         Field::new("secretRef", &[3], Object(&CORE_V1_SECRET_REFERENCE), Optional),
@@ -3032,12 +3032,12 @@ pub static CORE_V1_SCALE_IO_PERSISTENT_VOLUME_SOURCE: Type = Type {
         Field::new("fsType", &[9], STRING, OmitZero),
         Field::new("readOnly", &[10], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ScaleIOVolumeSource`.
-pub static CORE_V1_SCALE_IO_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.ScaleIOVolumeSource",
-    fields: &[
+pub static CORE_V1_SCALE_IO_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.ScaleIOVolumeSource",
+    &[
         Field::new("gateway", &[1], STRING, Always),
         Field::new("system", &[2], STRING, Always),
         Field::new("secretRef", &[3], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
@@ -3049,39 +3049,39 @@ pub static CORE_V1_SCALE_IO_VOLUME_SOURCE: Type = Type {
         Field::new("fsType", &[9], STRING, OmitZero),
         Field::new("readOnly", &[10], BOOL, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ScopeSelector`.
-pub static CORE_V1_SCOPE_SELECTOR: Type = Type {
-    name: "io.k8s.api.core.v1.ScopeSelector",
-    fields: &[
+pub static CORE_V1_SCOPE_SELECTOR: Type = Type::new(
+    "io.k8s.api.core.v1.ScopeSelector",
+    &[
         Field::new("matchExpressions", &[1], List(&Object(&CORE_V1_SCOPED_RESOURCE_SELECTOR_REQUIREMENT)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ScopedResourceSelectorRequirement`.
-pub static CORE_V1_SCOPED_RESOURCE_SELECTOR_REQUIREMENT: Type = Type {
-    name: "io.k8s.api.core.v1.ScopedResourceSelectorRequirement",
-    fields: &[
+pub static CORE_V1_SCOPED_RESOURCE_SELECTOR_REQUIREMENT: Type = Type::new(
+    "io.k8s.api.core.v1.ScopedResourceSelectorRequirement",
+    &[
         Field::new("scopeName", &[1], STRING, Always),
         Field::new("operator", &[2], STRING, Always),
         Field::new("values", &[3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SeccompProfile`.
-pub static CORE_V1_SECCOMP_PROFILE: Type = Type {
-    name: "io.k8s.api.core.v1.SeccompProfile",
-    fields: &[
+pub static CORE_V1_SECCOMP_PROFILE: Type = Type::new(
+    "io.k8s.api.core.v1.SeccompProfile",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("localhostProfile", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Secret`.
-pub static CORE_V1_SECRET: Type = Type {
-    name: "io.k8s.api.core.v1.Secret",
-    fields: &[
+pub static CORE_V1_SECRET: Type = Type::new(
+    "io.k8s.api.core.v1.Secret",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -3090,61 +3090,61 @@ pub static CORE_V1_SECRET: Type = Type {
         Field::new("stringData", &[4], Map(&STRING), OmitZero),
         Field::new("type", &[3], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SecretEnvSource`.
-pub static CORE_V1_SECRET_ENV_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.SecretEnvSource",
-    fields: &[
+pub static CORE_V1_SECRET_ENV_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.SecretEnvSource",
+    &[
         Field::new("name", &[1, 1], STRING, OmitZero),
         Field::new("optional", &[2], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SecretKeySelector`.
-pub static CORE_V1_SECRET_KEY_SELECTOR: Type = Type {
-    name: "io.k8s.api.core.v1.SecretKeySelector",
-    fields: &[
+pub static CORE_V1_SECRET_KEY_SELECTOR: Type = Type::new(
+    "io.k8s.api.core.v1.SecretKeySelector",
+    &[
         Field::new("name", &[1, 1], STRING, OmitZero),
         Field::new("key", &[2], STRING, Always),
         Field::new("optional", &[3], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SecretProjection`.
-pub static CORE_V1_SECRET_PROJECTION: Type = Type {
-    name: "io.k8s.api.core.v1.SecretProjection",
-    fields: &[
+pub static CORE_V1_SECRET_PROJECTION: Type = Type::new(
+    "io.k8s.api.core.v1.SecretProjection",
+    &[
         Field::new("name", &[1, 1], STRING, OmitZero),
         Field::new("items", &[2], List(&Object(&CORE_V1_KEY_TO_PATH)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("optional", &[4], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SecretReference`.
-pub static CORE_V1_SECRET_REFERENCE: Type = Type {
-    name: "io.k8s.api.core.v1.SecretReference",
-    fields: &[
+pub static CORE_V1_SECRET_REFERENCE: Type = Type::new(
+    "io.k8s.api.core.v1.SecretReference",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("namespace", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SecretVolumeSource`.
-pub static CORE_V1_SECRET_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.SecretVolumeSource",
-    fields: &[
+pub static CORE_V1_SECRET_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.SecretVolumeSource",
+    &[
         Field::new("secretName", &[1], STRING, OmitZero),
         Field::new("items", &[2], List(&Object(&CORE_V1_KEY_TO_PATH)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("defaultMode", &[3], INT32, Optional),
         Field::new("optional", &[4], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SecurityContext`.
-pub static CORE_V1_SECURITY_CONTEXT: Type = Type {
-    name: "io.k8s.api.core.v1.SecurityContext",
-    fields: &[
+pub static CORE_V1_SECURITY_CONTEXT: Type = Type::new(
+    "io.k8s.api.core.v1.SecurityContext",
+    &[
         Field::new("capabilities", &[1], Object(&CORE_V1_CAPABILITIES), Optional),
         Field::new("privileged", &[2], BOOL, Optional),
         Field::new("seLinuxOptions", &[3], Object(&CORE_V1_SE_LINUX_OPTIONS), Optional),
@@ -3158,24 +3158,24 @@ pub static CORE_V1_SECURITY_CONTEXT: Type = Type {
         Field::new("seccompProfile", &[11], Object(&CORE_V1_SECCOMP_PROFILE), Optional),
         Field::new("appArmorProfile", &[12], Object(&CORE_V1_APP_ARMOR_PROFILE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Service`.
-pub static CORE_V1_SERVICE: Type = Type {
-    name: "io.k8s.api.core.v1.Service",
-    fields: &[
+pub static CORE_V1_SERVICE: Type = Type::new(
+    "io.k8s.api.core.v1.Service",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&CORE_V1_SERVICE_SPEC), Always),
         Field::new("status", &[3], Object(&CORE_V1_SERVICE_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ServiceAccount`.
-pub static CORE_V1_SERVICE_ACCOUNT: Type = Type {
-    name: "io.k8s.api.core.v1.ServiceAccount",
-    fields: &[
+pub static CORE_V1_SERVICE_ACCOUNT: Type = Type::new(
+    "io.k8s.api.core.v1.ServiceAccount",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -3183,22 +3183,22 @@ pub static CORE_V1_SERVICE_ACCOUNT: Type = Type {
         Field::new("imagePullSecrets", &[3], List(&Object(&CORE_V1_LOCAL_OBJECT_REFERENCE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("automountServiceAccountToken", &[4], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ServiceAccountTokenProjection`.
-pub static CORE_V1_SERVICE_ACCOUNT_TOKEN_PROJECTION: Type = Type {
-    name: "io.k8s.api.core.v1.ServiceAccountTokenProjection",
-    fields: &[
+pub static CORE_V1_SERVICE_ACCOUNT_TOKEN_PROJECTION: Type = Type::new(
+    "io.k8s.api.core.v1.ServiceAccountTokenProjection",
+    &[
         Field::new("audience", &[1], STRING, OmitZero),
         Field::new("expirationSeconds", &[2], INT64, Optional),
         Field::new("path", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ServicePort`.
-pub static CORE_V1_SERVICE_PORT: Type = Type {
-    name: "io.k8s.api.core.v1.ServicePort",
-    fields: &[
+pub static CORE_V1_SERVICE_PORT: Type = Type::new(
+    "io.k8s.api.core.v1.ServicePort",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("protocol", &[2], STRING, OmitZero),
         Field::new("appProtocol", &[6], STRING, Optional),
@@ -3206,12 +3206,12 @@ pub static CORE_V1_SERVICE_PORT: Type = Type {
         Field::new("targetPort", &[4], INT_OR_STRING, Always),
         Field::new("nodePort", &[5], INT32, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ServiceSpec`.
-pub static CORE_V1_SERVICE_SPEC: Type = Type {
-    name: "io.k8s.api.core.v1.ServiceSpec",
-    fields: &[
+pub static CORE_V1_SERVICE_SPEC: Type = Type::new(
+    "io.k8s.api.core.v1.ServiceSpec",
+    &[
         Field::new("ports", &[1], List(&Object(&CORE_V1_SERVICE_PORT)), OmitZero).patched(PatchStrategy::Merge, Some("port")).listed(ListType::Map, &["port", "protocol"]),
         Field::new("selector", &[2], Map(&STRING), OmitZero),
         Field::new("clusterIP", &[3], STRING, OmitZero),
@@ -3233,119 +3233,119 @@ pub static CORE_V1_SERVICE_SPEC: Type = Type {
         Field::new("internalTrafficPolicy", &[22], STRING, Optional),
         Field::new("trafficDistribution", &[23], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.ServiceStatus`.
-pub static CORE_V1_SERVICE_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.ServiceStatus",
-    fields: &[
+pub static CORE_V1_SERVICE_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.ServiceStatus",
+    &[
         Field::new("loadBalancer", &[1], Object(&CORE_V1_LOAD_BALANCER_STATUS), Always),
         Field::new("conditions", &[2], List(&Object(&META_V1_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SessionAffinityConfig`.
-pub static CORE_V1_SESSION_AFFINITY_CONFIG: Type = Type {
-    name: "io.k8s.api.core.v1.SessionAffinityConfig",
-    fields: &[
+pub static CORE_V1_SESSION_AFFINITY_CONFIG: Type = Type::new(
+    "io.k8s.api.core.v1.SessionAffinityConfig",
+    &[
         Field::new("clientIP", &[1], Object(&CORE_V1_CLIENT_IP_CONFIG), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.SleepAction`.
-pub static CORE_V1_SLEEP_ACTION: Type = Type {
-    name: "io.k8s.api.core.v1.SleepAction",
-    fields: &[
+pub static CORE_V1_SLEEP_ACTION: Type = Type::new(
+    "io.k8s.api.core.v1.SleepAction",
+    &[
         Field::new("seconds", &[1], INT64, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.StorageOSPersistentVolumeSource`.
-pub static CORE_V1_STORAGE_OS_PERSISTENT_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.StorageOSPersistentVolumeSource",
-    fields: &[
+pub static CORE_V1_STORAGE_OS_PERSISTENT_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.StorageOSPersistentVolumeSource",
+    &[
         Field::new("volumeName", &[1], STRING, OmitZero),
         Field::new("volumeNamespace", &[2], STRING, OmitZero),
         Field::new("fsType", &[3], STRING, OmitZero),
         Field::new("readOnly", &[4], BOOL, OmitZero),
         Field::new("secretRef", &[5], Object(&CORE_V1_OBJECT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.StorageOSVolumeSource`.
-pub static CORE_V1_STORAGE_OS_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.StorageOSVolumeSource",
-    fields: &[
+pub static CORE_V1_STORAGE_OS_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.StorageOSVolumeSource",
+    &[
         Field::new("volumeName", &[1], STRING, OmitZero),
         Field::new("volumeNamespace", &[2], STRING, OmitZero),
         Field::new("fsType", &[3], STRING, OmitZero),
         Field::new("readOnly", &[4], BOOL, OmitZero),
         Field::new("secretRef", &[5], Object(&CORE_V1_LOCAL_OBJECT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Sysctl`.
-pub static CORE_V1_SYSCTL: Type = Type {
-    name: "io.k8s.api.core.v1.Sysctl",
-    fields: &[
+pub static CORE_V1_SYSCTL: Type = Type::new(
+    "io.k8s.api.core.v1.Sysctl",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("value", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.TCPSocketAction`.
-pub static CORE_V1_TCP_SOCKET_ACTION: Type = Type {
-    name: "io.k8s.api.core.v1.TCPSocketAction",
-    fields: &[
+pub static CORE_V1_TCP_SOCKET_ACTION: Type = Type::new(
+    "io.k8s.api.core.v1.TCPSocketAction",
+    &[
         Field::new("port", &[1], INT_OR_STRING, Always),
         Field::new("host", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Taint`.
-pub static CORE_V1_TAINT: Type = Type {
-    name: "io.k8s.api.core.v1.Taint",
-    fields: &[
+pub static CORE_V1_TAINT: Type = Type::new(
+    "io.k8s.api.core.v1.Taint",
+    &[
         Field::new("key", &[1], STRING, Always),
         Field::new("value", &[2], STRING, OmitZero),
         Field::new("effect", &[3], STRING, Always),
         Field::new("timeAdded", &[4], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Toleration`.
-pub static CORE_V1_TOLERATION: Type = Type {
-    name: "io.k8s.api.core.v1.Toleration",
-    fields: &[
+pub static CORE_V1_TOLERATION: Type = Type::new(
+    "io.k8s.api.core.v1.Toleration",
+    &[
         Field::new("key", &[1], STRING, OmitZero),
         Field::new("operator", &[2], STRING, OmitZero),
         Field::new("value", &[3], STRING, OmitZero),
         Field::new("effect", &[4], STRING, OmitZero),
         Field::new("tolerationSeconds", &[5], INT64, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.TopologySelectorLabelRequirement`.
-pub static CORE_V1_TOPOLOGY_SELECTOR_LABEL_REQUIREMENT: Type = Type {
-    name: "io.k8s.api.core.v1.TopologySelectorLabelRequirement",
-    fields: &[
+pub static CORE_V1_TOPOLOGY_SELECTOR_LABEL_REQUIREMENT: Type = Type::new(
+    "io.k8s.api.core.v1.TopologySelectorLabelRequirement",
+    &[
         Field::new("key", &[1], STRING, Always),
         Field::new("values", &[2], List(&STRING), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.TopologySelectorTerm`.
-pub static CORE_V1_TOPOLOGY_SELECTOR_TERM: Type = Type {
-    name: "io.k8s.api.core.v1.TopologySelectorTerm",
-    fields: &[
+pub static CORE_V1_TOPOLOGY_SELECTOR_TERM: Type = Type::new(
+    "io.k8s.api.core.v1.TopologySelectorTerm",
+    &[
         Field::new("matchLabelExpressions", &[1], List(&Object(&CORE_V1_TOPOLOGY_SELECTOR_LABEL_REQUIREMENT)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.TopologySpreadConstraint`.
-pub static CORE_V1_TOPOLOGY_SPREAD_CONSTRAINT: Type = Type {
-    name: "io.k8s.api.core.v1.TopologySpreadConstraint",
-    fields: &[
+pub static CORE_V1_TOPOLOGY_SPREAD_CONSTRAINT: Type = Type::new(
+    "io.k8s.api.core.v1.TopologySpreadConstraint",
+    &[
         Field::new("maxSkew", &[1], INT32, Always),
         Field::new("topologyKey", &[2], STRING, Always),
         Field::new("whenUnsatisfiable", &[3], STRING, Always),
@@ -3355,33 +3355,33 @@ pub static CORE_V1_TOPOLOGY_SPREAD_CONSTRAINT: Type = Type {
         Field::new("nodeTaintsPolicy", &[7], STRING, Optional),
         Field::new("matchLabelKeys", &[8], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.TypedLocalObjectReference`.
-pub static CORE_V1_TYPED_LOCAL_OBJECT_REFERENCE: Type = Type {
-    name: "io.k8s.api.core.v1.TypedLocalObjectReference",
-    fields: &[
+pub static CORE_V1_TYPED_LOCAL_OBJECT_REFERENCE: Type = Type::new(
+    "io.k8s.api.core.v1.TypedLocalObjectReference",
+    &[
         Field::new("apiGroup", &[1], STRING, Optional),
         Field::new("kind", &[2], STRING, Always),
         Field::new("name", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.TypedObjectReference`.
-pub static CORE_V1_TYPED_OBJECT_REFERENCE: Type = Type {
-    name: "io.k8s.api.core.v1.TypedObjectReference",
-    fields: &[
+pub static CORE_V1_TYPED_OBJECT_REFERENCE: Type = Type::new(
+    "io.k8s.api.core.v1.TypedObjectReference",
+    &[
         Field::new("apiGroup", &[1], STRING, Optional),
         Field::new("kind", &[2], STRING, Always),
         Field::new("name", &[3], STRING, Always),
         Field::new("namespace", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.Volume`.
-pub static CORE_V1_VOLUME: Type = Type {
-    name: "io.k8s.api.core.v1.Volume",
-    fields: &[
+pub static CORE_V1_VOLUME: Type = Type::new(
+    "io.k8s.api.core.v1.Volume",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("hostPath", &[2, 1], Object(&CORE_V1_HOST_PATH_VOLUME_SOURCE), Optional),
         Field::new("emptyDir", &[2, 2], Object(&CORE_V1_EMPTY_DIR_VOLUME_SOURCE), Optional),
@@ -3414,21 +3414,21 @@ pub static CORE_V1_VOLUME: Type = Type {
         Field::new("ephemeral", &[2, 29], Object(&CORE_V1_EPHEMERAL_VOLUME_SOURCE), Optional),
         Field::new("image", &[2, 30], Object(&CORE_V1_IMAGE_VOLUME_SOURCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.VolumeDevice`.
-pub static CORE_V1_VOLUME_DEVICE: Type = Type {
-    name: "io.k8s.api.core.v1.VolumeDevice",
-    fields: &[
+pub static CORE_V1_VOLUME_DEVICE: Type = Type::new(
+    "io.k8s.api.core.v1.VolumeDevice",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("devicePath", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.VolumeMount`.
-pub static CORE_V1_VOLUME_MOUNT: Type = Type {
-    name: "io.k8s.api.core.v1.VolumeMount",
-    fields: &[
+pub static CORE_V1_VOLUME_MOUNT: Type = Type::new(
+    "io.k8s.api.core.v1.VolumeMount",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("readOnly", &[2], BOOL, OmitZero),
         Field::new("recursiveReadOnly", &[7], STRING, Optional),
@@ -3437,31 +3437,31 @@ pub static CORE_V1_VOLUME_MOUNT: Type = Type {
         Field::new("mountPropagation", &[5], STRING, Optional),
         Field::new("subPathExpr", &[6], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.VolumeMountStatus`.
-pub static CORE_V1_VOLUME_MOUNT_STATUS: Type = Type {
-    name: "io.k8s.api.core.v1.VolumeMountStatus",
-    fields: &[
+pub static CORE_V1_VOLUME_MOUNT_STATUS: Type = Type::new(
+    "io.k8s.api.core.v1.VolumeMountStatus",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("mountPath", &[2], STRING, Always),
         Field::new("readOnly", &[3], BOOL, OmitZero),
         Field::new("recursiveReadOnly", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.VolumeNodeAffinity`.
-pub static CORE_V1_VOLUME_NODE_AFFINITY: Type = Type {
-    name: "io.k8s.api.core.v1.VolumeNodeAffinity",
-    fields: &[
+pub static CORE_V1_VOLUME_NODE_AFFINITY: Type = Type::new(
+    "io.k8s.api.core.v1.VolumeNodeAffinity",
+    &[
         Field::new("required", &[1], Object(&CORE_V1_NODE_SELECTOR), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.VolumeProjection`.
-pub static CORE_V1_VOLUME_PROJECTION: Type = Type {
-    name: "io.k8s.api.core.v1.VolumeProjection",
-    fields: &[
+pub static CORE_V1_VOLUME_PROJECTION: Type = Type::new(
+    "io.k8s.api.core.v1.VolumeProjection",
+    &[
         Field::new("secret", &[1], Object(&CORE_V1_SECRET_PROJECTION), Optional),
         Field::new("downwardAPI", &[2], Object(&CORE_V1_DOWNWARD_API_PROJECTION), Optional),
         Field::new("configMap", &[3], Object(&CORE_V1_CONFIG_MAP_PROJECTION), Optional),
@@ -3469,62 +3469,62 @@ pub static CORE_V1_VOLUME_PROJECTION: Type = Type {
         Field::new("clusterTrustBundle", &[5], Object(&CORE_V1_CLUSTER_TRUST_BUNDLE_PROJECTION), Optional),
         Field::new("podCertificate", &[6], Object(&CORE_V1_POD_CERTIFICATE_PROJECTION), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.VolumeResourceRequirements`.
-pub static CORE_V1_VOLUME_RESOURCE_REQUIREMENTS: Type = Type {
-    name: "io.k8s.api.core.v1.VolumeResourceRequirements",
-    fields: &[
+pub static CORE_V1_VOLUME_RESOURCE_REQUIREMENTS: Type = Type::new(
+    "io.k8s.api.core.v1.VolumeResourceRequirements",
+    &[
         Field::new("limits", &[1], Map(&QUANTITY), OmitZero),
         Field::new("requests", &[2], Map(&QUANTITY), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.VsphereVirtualDiskVolumeSource`.
-pub static CORE_V1_VSPHERE_VIRTUAL_DISK_VOLUME_SOURCE: Type = Type {
-    name: "io.k8s.api.core.v1.VsphereVirtualDiskVolumeSource",
-    fields: &[
+pub static CORE_V1_VSPHERE_VIRTUAL_DISK_VOLUME_SOURCE: Type = Type::new(
+    "io.k8s.api.core.v1.VsphereVirtualDiskVolumeSource",
+    &[
         Field::new("volumePath", &[1], STRING, Always),
         Field::new("fsType", &[2], STRING, OmitZero),
         Field::new("storagePolicyName", &[3], STRING, OmitZero),
         Field::new("storagePolicyID", &[4], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.WeightedPodAffinityTerm`.
-pub static CORE_V1_WEIGHTED_POD_AFFINITY_TERM: Type = Type {
-    name: "io.k8s.api.core.v1.WeightedPodAffinityTerm",
-    fields: &[
+pub static CORE_V1_WEIGHTED_POD_AFFINITY_TERM: Type = Type::new(
+    "io.k8s.api.core.v1.WeightedPodAffinityTerm",
+    &[
         Field::new("weight", &[1], INT32, Always),
         Field::new("podAffinityTerm", &[2], Object(&CORE_V1_POD_AFFINITY_TERM), Always),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.WindowsSecurityContextOptions`.
-pub static CORE_V1_WINDOWS_SECURITY_CONTEXT_OPTIONS: Type = Type {
-    name: "io.k8s.api.core.v1.WindowsSecurityContextOptions",
-    fields: &[
+pub static CORE_V1_WINDOWS_SECURITY_CONTEXT_OPTIONS: Type = Type::new(
+    "io.k8s.api.core.v1.WindowsSecurityContextOptions",
+    &[
         Field::new("gmsaCredentialSpecName", &[1], STRING, Optional),
         Field::new("gmsaCredentialSpec", &[2], STRING, Optional),
         Field::new("runAsUserName", &[3], STRING, Optional),
         Field::new("hostProcess", &[4], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.core.v1.WorkloadReference`.
-pub static CORE_V1_WORKLOAD_REFERENCE: Type = Type {
-    name: "io.k8s.api.core.v1.WorkloadReference",
-    fields: &[
+pub static CORE_V1_WORKLOAD_REFERENCE: Type = Type::new(
+    "io.k8s.api.core.v1.WorkloadReference",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("podGroup", &[2], STRING, Always),
         Field::new("podGroupReplicaKey", &[3], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.discovery.v1.Endpoint`.
-pub static DISCOVERY_V1_ENDPOINT: Type = Type {
-    name: "io.k8s.api.discovery.v1.Endpoint",
-    fields: &[
+pub static DISCOVERY_V1_ENDPOINT: Type = Type::new(
+    "io.k8s.api.discovery.v1.Endpoint",
+    &[
         Field::new("addresses", &[1], List(&STRING), Always).listed(ListType::Set, &[]),
         Field::new("conditions", &[2], Object(&DISCOVERY_V1_ENDPOINT_CONDITIONS), Always),
         Field::new("hostname", &[3], STRING, Optional),
@@ -3534,42 +3534,42 @@ pub static DISCOVERY_V1_ENDPOINT: Type = Type {
         Field::new("zone", &[7], STRING, Optional),
         Field::new("hints", &[8], Object(&DISCOVERY_V1_ENDPOINT_HINTS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.discovery.v1.EndpointConditions`.
-pub static DISCOVERY_V1_ENDPOINT_CONDITIONS: Type = Type {
-    name: "io.k8s.api.discovery.v1.EndpointConditions",
-    fields: &[
+pub static DISCOVERY_V1_ENDPOINT_CONDITIONS: Type = Type::new(
+    "io.k8s.api.discovery.v1.EndpointConditions",
+    &[
         Field::new("ready", &[1], BOOL, Optional),
         Field::new("serving", &[2], BOOL, Optional),
         Field::new("terminating", &[3], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.discovery.v1.EndpointHints`.
-pub static DISCOVERY_V1_ENDPOINT_HINTS: Type = Type {
-    name: "io.k8s.api.discovery.v1.EndpointHints",
-    fields: &[
+pub static DISCOVERY_V1_ENDPOINT_HINTS: Type = Type::new(
+    "io.k8s.api.discovery.v1.EndpointHints",
+    &[
         Field::new("forZones", &[1], List(&Object(&DISCOVERY_V1_FOR_ZONE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("forNodes", &[2], List(&Object(&DISCOVERY_V1_FOR_NODE)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.discovery.v1.EndpointPort`.
-pub static DISCOVERY_V1_ENDPOINT_PORT: Type = Type {
-    name: "io.k8s.api.discovery.v1.EndpointPort",
-    fields: &[
+pub static DISCOVERY_V1_ENDPOINT_PORT: Type = Type::new(
+    "io.k8s.api.discovery.v1.EndpointPort",
+    &[
         Field::new("name", &[1], STRING, Optional),
         Field::new("protocol", &[2], STRING, Optional),
         Field::new("port", &[3], INT32, Optional),
         Field::new("appProtocol", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.discovery.v1.EndpointSlice`.
-pub static DISCOVERY_V1_ENDPOINT_SLICE: Type = Type {
-    name: "io.k8s.api.discovery.v1.EndpointSlice",
-    fields: &[
+pub static DISCOVERY_V1_ENDPOINT_SLICE: Type = Type::new(
+    "io.k8s.api.discovery.v1.EndpointSlice",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -3577,28 +3577,28 @@ pub static DISCOVERY_V1_ENDPOINT_SLICE: Type = Type {
         Field::new("endpoints", &[2], List(&Object(&DISCOVERY_V1_ENDPOINT)), Always).listed(ListType::Atomic, &[]),
         Field::new("ports", &[3], List(&Object(&DISCOVERY_V1_ENDPOINT_PORT)), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.discovery.v1.ForNode`.
-pub static DISCOVERY_V1_FOR_NODE: Type = Type {
-    name: "io.k8s.api.discovery.v1.ForNode",
-    fields: &[
+pub static DISCOVERY_V1_FOR_NODE: Type = Type::new(
+    "io.k8s.api.discovery.v1.ForNode",
+    &[
         Field::new("name", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.discovery.v1.ForZone`.
-pub static DISCOVERY_V1_FOR_ZONE: Type = Type {
-    name: "io.k8s.api.discovery.v1.ForZone",
-    fields: &[
+pub static DISCOVERY_V1_FOR_ZONE: Type = Type::new(
+    "io.k8s.api.discovery.v1.ForZone",
+    &[
         Field::new("name", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.events.v1.Event`.
-pub static EVENTS_V1_EVENT: Type = Type {
-    name: "io.k8s.api.events.v1.Event",
-    fields: &[
+pub static EVENTS_V1_EVENT: Type = Type::new(
+    "io.k8s.api.events.v1.Event",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -3617,517 +3617,517 @@ pub static EVENTS_V1_EVENT: Type = Type {
         Field::new("deprecatedLastTimestamp", &[14], TIME, Optional),
         Field::new("deprecatedCount", &[15], INT32, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.events.v1.EventSeries`.
-pub static EVENTS_V1_EVENT_SERIES: Type = Type {
-    name: "io.k8s.api.events.v1.EventSeries",
-    fields: &[
+pub static EVENTS_V1_EVENT_SERIES: Type = Type::new(
+    "io.k8s.api.events.v1.EventSeries",
+    &[
         Field::new("count", &[1], INT32, Always),
         Field::new("lastObservedTime", &[2], MICRO_TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.ExemptPriorityLevelConfiguration`.
-pub static FLOWCONTROL_V1_EXEMPT_PRIORITY_LEVEL_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.ExemptPriorityLevelConfiguration",
-    fields: &[
+pub static FLOWCONTROL_V1_EXEMPT_PRIORITY_LEVEL_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.ExemptPriorityLevelConfiguration",
+    &[
         Field::new("nominalConcurrencyShares", &[1], INT32, Optional),
         Field::new("lendablePercent", &[2], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.FlowDistinguisherMethod`.
-pub static FLOWCONTROL_V1_FLOW_DISTINGUISHER_METHOD: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.FlowDistinguisherMethod",
-    fields: &[
+pub static FLOWCONTROL_V1_FLOW_DISTINGUISHER_METHOD: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.FlowDistinguisherMethod",
+    &[
         Field::new("type", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.FlowSchema`.
-pub static FLOWCONTROL_V1_FLOW_SCHEMA: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.FlowSchema",
-    fields: &[
+pub static FLOWCONTROL_V1_FLOW_SCHEMA: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.FlowSchema",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&FLOWCONTROL_V1_FLOW_SCHEMA_SPEC), Always),
         Field::new("status", &[3], Object(&FLOWCONTROL_V1_FLOW_SCHEMA_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.FlowSchemaCondition`.
-pub static FLOWCONTROL_V1_FLOW_SCHEMA_CONDITION: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.FlowSchemaCondition",
-    fields: &[
+pub static FLOWCONTROL_V1_FLOW_SCHEMA_CONDITION: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.FlowSchemaCondition",
+    &[
         Field::new("type", &[1], STRING, OmitZero),
         Field::new("status", &[2], STRING, OmitZero),
         Field::new("lastTransitionTime", &[3], TIME, Optional),
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.FlowSchemaSpec`.
-pub static FLOWCONTROL_V1_FLOW_SCHEMA_SPEC: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.FlowSchemaSpec",
-    fields: &[
+pub static FLOWCONTROL_V1_FLOW_SCHEMA_SPEC: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.FlowSchemaSpec",
+    &[
         Field::new("priorityLevelConfiguration", &[1], Object(&FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_REFERENCE), Always),
         Field::new("matchingPrecedence", &[2], INT32, Always),
         Field::new("distinguisherMethod", &[3], Object(&FLOWCONTROL_V1_FLOW_DISTINGUISHER_METHOD), Optional),
         Field::new("rules", &[4], List(&Object(&FLOWCONTROL_V1_POLICY_RULES_WITH_SUBJECTS)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.FlowSchemaStatus`.
-pub static FLOWCONTROL_V1_FLOW_SCHEMA_STATUS: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.FlowSchemaStatus",
-    fields: &[
+pub static FLOWCONTROL_V1_FLOW_SCHEMA_STATUS: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.FlowSchemaStatus",
+    &[
         Field::new("conditions", &[1], List(&Object(&FLOWCONTROL_V1_FLOW_SCHEMA_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.GroupSubject`.
-pub static FLOWCONTROL_V1_GROUP_SUBJECT: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.GroupSubject",
-    fields: &[
+pub static FLOWCONTROL_V1_GROUP_SUBJECT: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.GroupSubject",
+    &[
         Field::new("name", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.LimitResponse`.
-pub static FLOWCONTROL_V1_LIMIT_RESPONSE: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.LimitResponse",
-    fields: &[
+pub static FLOWCONTROL_V1_LIMIT_RESPONSE: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.LimitResponse",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("queuing", &[2], Object(&FLOWCONTROL_V1_QUEUING_CONFIGURATION), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration`.
-pub static FLOWCONTROL_V1_LIMITED_PRIORITY_LEVEL_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration",
-    fields: &[
+pub static FLOWCONTROL_V1_LIMITED_PRIORITY_LEVEL_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration",
+    &[
         Field::new("nominalConcurrencyShares", &[1], INT32, Optional),
         Field::new("limitResponse", &[2], Object(&FLOWCONTROL_V1_LIMIT_RESPONSE), Always),
         Field::new("lendablePercent", &[3], INT32, Optional),
         Field::new("borrowingLimitPercent", &[4], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.NonResourcePolicyRule`.
-pub static FLOWCONTROL_V1_NON_RESOURCE_POLICY_RULE: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.NonResourcePolicyRule",
-    fields: &[
+pub static FLOWCONTROL_V1_NON_RESOURCE_POLICY_RULE: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.NonResourcePolicyRule",
+    &[
         Field::new("verbs", &[1], List(&STRING), Always).listed(ListType::Set, &[]),
         Field::new("nonResourceURLs", &[6], List(&STRING), Always).listed(ListType::Set, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.PolicyRulesWithSubjects`.
-pub static FLOWCONTROL_V1_POLICY_RULES_WITH_SUBJECTS: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.PolicyRulesWithSubjects",
-    fields: &[
+pub static FLOWCONTROL_V1_POLICY_RULES_WITH_SUBJECTS: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.PolicyRulesWithSubjects",
+    &[
         Field::new("subjects", &[1], List(&Object(&FLOWCONTROL_V1_SUBJECT)), Always).listed(ListType::Atomic, &[]),
         Field::new("resourceRules", &[2], List(&Object(&FLOWCONTROL_V1_RESOURCE_POLICY_RULE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("nonResourceRules", &[3], List(&Object(&FLOWCONTROL_V1_NON_RESOURCE_POLICY_RULE)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration`.
-pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration",
-    fields: &[
+pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_SPEC), Always),
         Field::new("status", &[3], Object(&FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition`.
-pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_CONDITION: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition",
-    fields: &[
+pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_CONDITION: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition",
+    &[
         Field::new("type", &[1], STRING, OmitZero),
         Field::new("status", &[2], STRING, OmitZero),
         Field::new("lastTransitionTime", &[3], TIME, Optional),
         Field::new("reason", &[4], STRING, OmitZero),
         Field::new("message", &[5], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationReference`.
-pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_REFERENCE: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationReference",
-    fields: &[
+pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_REFERENCE: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationReference",
+    &[
         Field::new("name", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec`.
-pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_SPEC: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec",
-    fields: &[
+pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_SPEC: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("limited", &[2], Object(&FLOWCONTROL_V1_LIMITED_PRIORITY_LEVEL_CONFIGURATION), Optional),
         Field::new("exempt", &[3], Object(&FLOWCONTROL_V1_EXEMPT_PRIORITY_LEVEL_CONFIGURATION), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationStatus`.
-pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_STATUS: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationStatus",
-    fields: &[
+pub static FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_STATUS: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationStatus",
+    &[
         Field::new("conditions", &[1], List(&Object(&FLOWCONTROL_V1_PRIORITY_LEVEL_CONFIGURATION_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.QueuingConfiguration`.
-pub static FLOWCONTROL_V1_QUEUING_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.QueuingConfiguration",
-    fields: &[
+pub static FLOWCONTROL_V1_QUEUING_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.QueuingConfiguration",
+    &[
         Field::new("queues", &[1], INT32, Always),
         Field::new("handSize", &[2], INT32, Always),
         Field::new("queueLengthLimit", &[3], INT32, Always),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.ResourcePolicyRule`.
-pub static FLOWCONTROL_V1_RESOURCE_POLICY_RULE: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.ResourcePolicyRule",
-    fields: &[
+pub static FLOWCONTROL_V1_RESOURCE_POLICY_RULE: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.ResourcePolicyRule",
+    &[
         Field::new("verbs", &[1], List(&STRING), Always).listed(ListType::Set, &[]),
         Field::new("apiGroups", &[2], List(&STRING), Always).listed(ListType::Set, &[]),
         Field::new("resources", &[3], List(&STRING), Always).listed(ListType::Set, &[]),
         Field::new("clusterScope", &[4], BOOL, OmitZero),
         Field::new("namespaces", &[5], List(&STRING), Always).listed(ListType::Set, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.ServiceAccountSubject`.
-pub static FLOWCONTROL_V1_SERVICE_ACCOUNT_SUBJECT: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.ServiceAccountSubject",
-    fields: &[
+pub static FLOWCONTROL_V1_SERVICE_ACCOUNT_SUBJECT: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.ServiceAccountSubject",
+    &[
         Field::new("namespace", &[1], STRING, Always),
         Field::new("name", &[2], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.Subject`.
-pub static FLOWCONTROL_V1_SUBJECT: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.Subject",
-    fields: &[
+pub static FLOWCONTROL_V1_SUBJECT: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.Subject",
+    &[
         Field::new("kind", &[1], STRING, Always),
         Field::new("user", &[2], Object(&FLOWCONTROL_V1_USER_SUBJECT), Optional),
         Field::new("group", &[3], Object(&FLOWCONTROL_V1_GROUP_SUBJECT), Optional),
         Field::new("serviceAccount", &[4], Object(&FLOWCONTROL_V1_SERVICE_ACCOUNT_SUBJECT), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.flowcontrol.v1.UserSubject`.
-pub static FLOWCONTROL_V1_USER_SUBJECT: Type = Type {
-    name: "io.k8s.api.flowcontrol.v1.UserSubject",
-    fields: &[
+pub static FLOWCONTROL_V1_USER_SUBJECT: Type = Type::new(
+    "io.k8s.api.flowcontrol.v1.UserSubject",
+    &[
         Field::new("name", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.HTTPIngressPath`.
-pub static NETWORKING_V1_HTTP_INGRESS_PATH: Type = Type {
-    name: "io.k8s.api.networking.v1.HTTPIngressPath",
-    fields: &[
+pub static NETWORKING_V1_HTTP_INGRESS_PATH: Type = Type::new(
+    "io.k8s.api.networking.v1.HTTPIngressPath",
+    &[
         Field::new("path", &[1], STRING, OmitZero),
         Field::new("pathType", &[3], STRING, Optional),
         Field::new("backend", &[2], Object(&NETWORKING_V1_INGRESS_BACKEND), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.HTTPIngressRuleValue`.
-pub static NETWORKING_V1_HTTP_INGRESS_RULE_VALUE: Type = Type {
-    name: "io.k8s.api.networking.v1.HTTPIngressRuleValue",
-    fields: &[
+pub static NETWORKING_V1_HTTP_INGRESS_RULE_VALUE: Type = Type::new(
+    "io.k8s.api.networking.v1.HTTPIngressRuleValue",
+    &[
         Field::new("paths", &[1], List(&Object(&NETWORKING_V1_HTTP_INGRESS_PATH)), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IPAddress`.
-pub static NETWORKING_V1_IP_ADDRESS: Type = Type {
-    name: "io.k8s.api.networking.v1.IPAddress",
-    fields: &[
+pub static NETWORKING_V1_IP_ADDRESS: Type = Type::new(
+    "io.k8s.api.networking.v1.IPAddress",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&NETWORKING_V1_IP_ADDRESS_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IPAddressSpec`.
-pub static NETWORKING_V1_IP_ADDRESS_SPEC: Type = Type {
-    name: "io.k8s.api.networking.v1.IPAddressSpec",
-    fields: &[
+pub static NETWORKING_V1_IP_ADDRESS_SPEC: Type = Type::new(
+    "io.k8s.api.networking.v1.IPAddressSpec",
+    &[
         Field::new("parentRef", &[1], Object(&NETWORKING_V1_PARENT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IPBlock`.
-pub static NETWORKING_V1_IP_BLOCK: Type = Type {
-    name: "io.k8s.api.networking.v1.IPBlock",
-    fields: &[
+pub static NETWORKING_V1_IP_BLOCK: Type = Type::new(
+    "io.k8s.api.networking.v1.IPBlock",
+    &[
         Field::new("cidr", &[1], STRING, Always),
         Field::new("except", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.Ingress`.
-pub static NETWORKING_V1_INGRESS: Type = Type {
-    name: "io.k8s.api.networking.v1.Ingress",
-    fields: &[
+pub static NETWORKING_V1_INGRESS: Type = Type::new(
+    "io.k8s.api.networking.v1.Ingress",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&NETWORKING_V1_INGRESS_SPEC), Always),
         Field::new("status", &[3], Object(&NETWORKING_V1_INGRESS_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressBackend`.
-pub static NETWORKING_V1_INGRESS_BACKEND: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressBackend",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_BACKEND: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressBackend",
+    &[
         Field::new("service", &[4], Object(&NETWORKING_V1_INGRESS_SERVICE_BACKEND), Optional),
         Field::new("resource", &[3], Object(&CORE_V1_TYPED_LOCAL_OBJECT_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressClass`.
-pub static NETWORKING_V1_INGRESS_CLASS: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressClass",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_CLASS: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressClass",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&NETWORKING_V1_INGRESS_CLASS_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressClassParametersReference`.
-pub static NETWORKING_V1_INGRESS_CLASS_PARAMETERS_REFERENCE: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressClassParametersReference",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_CLASS_PARAMETERS_REFERENCE: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressClassParametersReference",
+    &[
         Field::new("apiGroup", &[1], STRING, Optional),
         Field::new("kind", &[2], STRING, Always),
         Field::new("name", &[3], STRING, Always),
         Field::new("scope", &[4], STRING, Optional),
         Field::new("namespace", &[5], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressClassSpec`.
-pub static NETWORKING_V1_INGRESS_CLASS_SPEC: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressClassSpec",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_CLASS_SPEC: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressClassSpec",
+    &[
         Field::new("controller", &[1], STRING, OmitZero),
         Field::new("parameters", &[2], Object(&NETWORKING_V1_INGRESS_CLASS_PARAMETERS_REFERENCE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressLoadBalancerIngress`.
-pub static NETWORKING_V1_INGRESS_LOAD_BALANCER_INGRESS: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressLoadBalancerIngress",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_LOAD_BALANCER_INGRESS: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressLoadBalancerIngress",
+    &[
         Field::new("ip", &[1], STRING, OmitZero),
         Field::new("hostname", &[2], STRING, OmitZero),
         Field::new("ports", &[4], List(&Object(&NETWORKING_V1_INGRESS_PORT_STATUS)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressLoadBalancerStatus`.
-pub static NETWORKING_V1_INGRESS_LOAD_BALANCER_STATUS: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressLoadBalancerStatus",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_LOAD_BALANCER_STATUS: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressLoadBalancerStatus",
+    &[
         Field::new("ingress", &[1], List(&Object(&NETWORKING_V1_INGRESS_LOAD_BALANCER_INGRESS)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressPortStatus`.
-pub static NETWORKING_V1_INGRESS_PORT_STATUS: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressPortStatus",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_PORT_STATUS: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressPortStatus",
+    &[
         Field::new("port", &[1], INT32, Always),
         Field::new("protocol", &[2], STRING, Always),
         Field::new("error", &[3], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressRule`.
-pub static NETWORKING_V1_INGRESS_RULE: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressRule",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_RULE: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressRule",
+    &[
         Field::new("host", &[1], STRING, OmitZero),
         Field::new("http", &[2, 1], Object(&NETWORKING_V1_HTTP_INGRESS_RULE_VALUE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressServiceBackend`.
-pub static NETWORKING_V1_INGRESS_SERVICE_BACKEND: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressServiceBackend",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_SERVICE_BACKEND: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressServiceBackend",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("port", &[2], Object(&NETWORKING_V1_SERVICE_BACKEND_PORT), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressSpec`.
-pub static NETWORKING_V1_INGRESS_SPEC: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressSpec",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_SPEC: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressSpec",
+    &[
         Field::new("ingressClassName", &[4], STRING, Optional),
         Field::new("defaultBackend", &[1], Object(&NETWORKING_V1_INGRESS_BACKEND), Optional),
         Field::new("tls", &[2], List(&Object(&NETWORKING_V1_INGRESS_TLS)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("rules", &[3], List(&Object(&NETWORKING_V1_INGRESS_RULE)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressStatus`.
-pub static NETWORKING_V1_INGRESS_STATUS: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressStatus",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_STATUS: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressStatus",
+    &[
         Field::new("loadBalancer", &[1], Object(&NETWORKING_V1_INGRESS_LOAD_BALANCER_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.IngressTLS`.
-pub static NETWORKING_V1_INGRESS_TLS: Type = Type {
-    name: "io.k8s.api.networking.v1.IngressTLS",
-    fields: &[
+pub static NETWORKING_V1_INGRESS_TLS: Type = Type::new(
+    "io.k8s.api.networking.v1.IngressTLS",
+    &[
         Field::new("hosts", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("secretName", &[2], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.NetworkPolicy`.
-pub static NETWORKING_V1_NETWORK_POLICY: Type = Type {
-    name: "io.k8s.api.networking.v1.NetworkPolicy",
-    fields: &[
+pub static NETWORKING_V1_NETWORK_POLICY: Type = Type::new(
+    "io.k8s.api.networking.v1.NetworkPolicy",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&NETWORKING_V1_NETWORK_POLICY_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.NetworkPolicyEgressRule`.
-pub static NETWORKING_V1_NETWORK_POLICY_EGRESS_RULE: Type = Type {
-    name: "io.k8s.api.networking.v1.NetworkPolicyEgressRule",
-    fields: &[
+pub static NETWORKING_V1_NETWORK_POLICY_EGRESS_RULE: Type = Type::new(
+    "io.k8s.api.networking.v1.NetworkPolicyEgressRule",
+    &[
         Field::new("ports", &[1], List(&Object(&NETWORKING_V1_NETWORK_POLICY_PORT)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("to", &[2], List(&Object(&NETWORKING_V1_NETWORK_POLICY_PEER)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.NetworkPolicyIngressRule`.
-pub static NETWORKING_V1_NETWORK_POLICY_INGRESS_RULE: Type = Type {
-    name: "io.k8s.api.networking.v1.NetworkPolicyIngressRule",
-    fields: &[
+pub static NETWORKING_V1_NETWORK_POLICY_INGRESS_RULE: Type = Type::new(
+    "io.k8s.api.networking.v1.NetworkPolicyIngressRule",
+    &[
         Field::new("ports", &[1], List(&Object(&NETWORKING_V1_NETWORK_POLICY_PORT)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("from", &[2], List(&Object(&NETWORKING_V1_NETWORK_POLICY_PEER)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.NetworkPolicyPeer`.
-pub static NETWORKING_V1_NETWORK_POLICY_PEER: Type = Type {
-    name: "io.k8s.api.networking.v1.NetworkPolicyPeer",
-    fields: &[
+pub static NETWORKING_V1_NETWORK_POLICY_PEER: Type = Type::new(
+    "io.k8s.api.networking.v1.NetworkPolicyPeer",
+    &[
         Field::new("podSelector", &[1], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("namespaceSelector", &[2], Object(&META_V1_LABEL_SELECTOR), Optional),
         Field::new("ipBlock", &[3], Object(&NETWORKING_V1_IP_BLOCK), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.NetworkPolicyPort`.
-pub static NETWORKING_V1_NETWORK_POLICY_PORT: Type = Type {
-    name: "io.k8s.api.networking.v1.NetworkPolicyPort",
-    fields: &[
+pub static NETWORKING_V1_NETWORK_POLICY_PORT: Type = Type::new(
+    "io.k8s.api.networking.v1.NetworkPolicyPort",
+    &[
         Field::new("protocol", &[1], STRING, Optional),
         Field::new("port", &[2], INT_OR_STRING, Optional),
         Field::new("endPort", &[3], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.NetworkPolicySpec`.
-pub static NETWORKING_V1_NETWORK_POLICY_SPEC: Type = Type {
-    name: "io.k8s.api.networking.v1.NetworkPolicySpec",
-    fields: &[
+pub static NETWORKING_V1_NETWORK_POLICY_SPEC: Type = Type::new(
+    "io.k8s.api.networking.v1.NetworkPolicySpec",
+    &[
         Field::new("podSelector", &[1], Object(&META_V1_LABEL_SELECTOR), Always),
         Field::new("ingress", &[2], List(&Object(&NETWORKING_V1_NETWORK_POLICY_INGRESS_RULE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("egress", &[3], List(&Object(&NETWORKING_V1_NETWORK_POLICY_EGRESS_RULE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("policyTypes", &[4], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.ParentReference`.
-pub static NETWORKING_V1_PARENT_REFERENCE: Type = Type {
-    name: "io.k8s.api.networking.v1.ParentReference",
-    fields: &[
+pub static NETWORKING_V1_PARENT_REFERENCE: Type = Type::new(
+    "io.k8s.api.networking.v1.ParentReference",
+    &[
         Field::new("group", &[1], STRING, OmitZero),
         Field::new("resource", &[2], STRING, OmitZero),
         Field::new("namespace", &[3], STRING, OmitZero),
         Field::new("name", &[4], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.ServiceBackendPort`.
-pub static NETWORKING_V1_SERVICE_BACKEND_PORT: Type = Type {
-    name: "io.k8s.api.networking.v1.ServiceBackendPort",
-    fields: &[
+pub static NETWORKING_V1_SERVICE_BACKEND_PORT: Type = Type::new(
+    "io.k8s.api.networking.v1.ServiceBackendPort",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("number", &[2], INT32, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.ServiceCIDR`.
-pub static NETWORKING_V1_SERVICE_CIDR: Type = Type {
-    name: "io.k8s.api.networking.v1.ServiceCIDR",
-    fields: &[
+pub static NETWORKING_V1_SERVICE_CIDR: Type = Type::new(
+    "io.k8s.api.networking.v1.ServiceCIDR",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&NETWORKING_V1_SERVICE_CIDR_SPEC), Always),
         Field::new("status", &[3], Object(&NETWORKING_V1_SERVICE_CIDR_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.ServiceCIDRSpec`.
-pub static NETWORKING_V1_SERVICE_CIDR_SPEC: Type = Type {
-    name: "io.k8s.api.networking.v1.ServiceCIDRSpec",
-    fields: &[
+pub static NETWORKING_V1_SERVICE_CIDR_SPEC: Type = Type::new(
+    "io.k8s.api.networking.v1.ServiceCIDRSpec",
+    &[
         Field::new("cidrs", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.networking.v1.ServiceCIDRStatus`.
-pub static NETWORKING_V1_SERVICE_CIDR_STATUS: Type = Type {
-    name: "io.k8s.api.networking.v1.ServiceCIDRStatus",
-    fields: &[
+pub static NETWORKING_V1_SERVICE_CIDR_STATUS: Type = Type::new(
+    "io.k8s.api.networking.v1.ServiceCIDRStatus",
+    &[
         Field::new("conditions", &[1], List(&Object(&META_V1_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.node.v1.Overhead`.
-pub static NODE_V1_OVERHEAD: Type = Type {
-    name: "io.k8s.api.node.v1.Overhead",
-    fields: &[
+pub static NODE_V1_OVERHEAD: Type = Type::new(
+    "io.k8s.api.node.v1.Overhead",
+    &[
         Field::new("podFixed", &[1], Map(&QUANTITY), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.node.v1.RuntimeClass`.
-pub static NODE_V1_RUNTIME_CLASS: Type = Type {
-    name: "io.k8s.api.node.v1.RuntimeClass",
-    fields: &[
+pub static NODE_V1_RUNTIME_CLASS: Type = Type::new(
+    "io.k8s.api.node.v1.RuntimeClass",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -4135,55 +4135,55 @@ pub static NODE_V1_RUNTIME_CLASS: Type = Type {
         Field::new("overhead", &[3], Object(&NODE_V1_OVERHEAD), Optional),
         Field::new("scheduling", &[4], Object(&NODE_V1_SCHEDULING), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.node.v1.Scheduling`.
-pub static NODE_V1_SCHEDULING: Type = Type {
-    name: "io.k8s.api.node.v1.Scheduling",
-    fields: &[
+pub static NODE_V1_SCHEDULING: Type = Type::new(
+    "io.k8s.api.node.v1.Scheduling",
+    &[
         Field::new("nodeSelector", &[1], Map(&STRING), OmitZero),
         Field::new("tolerations", &[2], List(&Object(&CORE_V1_TOLERATION)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.policy.v1.Eviction`.
-pub static POLICY_V1_EVICTION: Type = Type {
-    name: "io.k8s.api.policy.v1.Eviction",
-    fields: &[
+pub static POLICY_V1_EVICTION: Type = Type::new(
+    "io.k8s.api.policy.v1.Eviction",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("deleteOptions", &[2], Object(&META_V1_DELETE_OPTIONS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.policy.v1.PodDisruptionBudget`.
-pub static POLICY_V1_POD_DISRUPTION_BUDGET: Type = Type {
-    name: "io.k8s.api.policy.v1.PodDisruptionBudget",
-    fields: &[
+pub static POLICY_V1_POD_DISRUPTION_BUDGET: Type = Type::new(
+    "io.k8s.api.policy.v1.PodDisruptionBudget",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&POLICY_V1_POD_DISRUPTION_BUDGET_SPEC), Always),
         Field::new("status", &[3], Object(&POLICY_V1_POD_DISRUPTION_BUDGET_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.policy.v1.PodDisruptionBudgetSpec`.
-pub static POLICY_V1_POD_DISRUPTION_BUDGET_SPEC: Type = Type {
-    name: "io.k8s.api.policy.v1.PodDisruptionBudgetSpec",
-    fields: &[
+pub static POLICY_V1_POD_DISRUPTION_BUDGET_SPEC: Type = Type::new(
+    "io.k8s.api.policy.v1.PodDisruptionBudgetSpec",
+    &[
         Field::new("minAvailable", &[1], INT_OR_STRING, Optional),
         Field::new("selector", &[2], Object(&META_V1_LABEL_SELECTOR), Optional).patched(PatchStrategy::Replace, None),
         Field::new("maxUnavailable", &[3], INT_OR_STRING, Optional),
         Field::new("unhealthyPodEvictionPolicy", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.policy.v1.PodDisruptionBudgetStatus`.
-pub static POLICY_V1_POD_DISRUPTION_BUDGET_STATUS: Type = Type {
-    name: "io.k8s.api.policy.v1.PodDisruptionBudgetStatus",
-    fields: &[
+pub static POLICY_V1_POD_DISRUPTION_BUDGET_STATUS: Type = Type::new(
+    "io.k8s.api.policy.v1.PodDisruptionBudgetStatus",
+    &[
         Field::new("observedGeneration", &[1], INT64, OmitZero),
         Field::new("disruptedPods", &[2], Map(&TIME), OmitZero),
         Field::new("disruptionsAllowed", &[3], INT32, Always),
@@ -4192,100 +4192,100 @@ pub static POLICY_V1_POD_DISRUPTION_BUDGET_STATUS: Type = Type {
         Field::new("expectedPods", &[6], INT32, Always),
         Field::new("conditions", &[7], List(&Object(&META_V1_CONDITION)), OmitZero).patched(PatchStrategy::Merge, Some("type")).listed(ListType::Map, &["type"]),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.AggregationRule`.
-pub static RBAC_V1_AGGREGATION_RULE: Type = Type {
-    name: "io.k8s.api.rbac.v1.AggregationRule",
-    fields: &[
+pub static RBAC_V1_AGGREGATION_RULE: Type = Type::new(
+    "io.k8s.api.rbac.v1.AggregationRule",
+    &[
         Field::new("clusterRoleSelectors", &[1], List(&Object(&META_V1_LABEL_SELECTOR)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.ClusterRole`.
-pub static RBAC_V1_CLUSTER_ROLE: Type = Type {
-    name: "io.k8s.api.rbac.v1.ClusterRole",
-    fields: &[
+pub static RBAC_V1_CLUSTER_ROLE: Type = Type::new(
+    "io.k8s.api.rbac.v1.ClusterRole",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("rules", &[2], List(&Object(&RBAC_V1_POLICY_RULE)), Always).listed(ListType::Atomic, &[]),
         Field::new("aggregationRule", &[3], Object(&RBAC_V1_AGGREGATION_RULE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.ClusterRoleBinding`.
-pub static RBAC_V1_CLUSTER_ROLE_BINDING: Type = Type {
-    name: "io.k8s.api.rbac.v1.ClusterRoleBinding",
-    fields: &[
+pub static RBAC_V1_CLUSTER_ROLE_BINDING: Type = Type::new(
+    "io.k8s.api.rbac.v1.ClusterRoleBinding",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("subjects", &[2], List(&Object(&RBAC_V1_SUBJECT)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("roleRef", &[3], Object(&RBAC_V1_ROLE_REF), Always),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.PolicyRule`.
-pub static RBAC_V1_POLICY_RULE: Type = Type {
-    name: "io.k8s.api.rbac.v1.PolicyRule",
-    fields: &[
+pub static RBAC_V1_POLICY_RULE: Type = Type::new(
+    "io.k8s.api.rbac.v1.PolicyRule",
+    &[
         Field::new("verbs", &[1], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("apiGroups", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("resources", &[3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("resourceNames", &[4], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("nonResourceURLs", &[5], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.Role`.
-pub static RBAC_V1_ROLE: Type = Type {
-    name: "io.k8s.api.rbac.v1.Role",
-    fields: &[
+pub static RBAC_V1_ROLE: Type = Type::new(
+    "io.k8s.api.rbac.v1.Role",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("rules", &[2], List(&Object(&RBAC_V1_POLICY_RULE)), Always).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.RoleBinding`.
-pub static RBAC_V1_ROLE_BINDING: Type = Type {
-    name: "io.k8s.api.rbac.v1.RoleBinding",
-    fields: &[
+pub static RBAC_V1_ROLE_BINDING: Type = Type::new(
+    "io.k8s.api.rbac.v1.RoleBinding",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("subjects", &[2], List(&Object(&RBAC_V1_SUBJECT)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("roleRef", &[3], Object(&RBAC_V1_ROLE_REF), Always),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.RoleRef`.
-pub static RBAC_V1_ROLE_REF: Type = Type {
-    name: "io.k8s.api.rbac.v1.RoleRef",
-    fields: &[
+pub static RBAC_V1_ROLE_REF: Type = Type::new(
+    "io.k8s.api.rbac.v1.RoleRef",
+    &[
         Field::new("apiGroup", &[1], STRING, Always),
         Field::new("kind", &[2], STRING, Always),
         Field::new("name", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.rbac.v1.Subject`.
-pub static RBAC_V1_SUBJECT: Type = Type {
-    name: "io.k8s.api.rbac.v1.Subject",
-    fields: &[
+pub static RBAC_V1_SUBJECT: Type = Type::new(
+    "io.k8s.api.rbac.v1.Subject",
+    &[
         Field::new("kind", &[1], STRING, Always),
         Field::new("apiGroup", &[2], STRING, OmitZero),
         Field::new("name", &[3], STRING, Always),
         Field::new("namespace", &[4], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.AllocatedDeviceStatus`.
-pub static RESOURCE_V1_ALLOCATED_DEVICE_STATUS: Type = Type {
-    name: "io.k8s.api.resource.v1.AllocatedDeviceStatus",
-    fields: &[
+pub static RESOURCE_V1_ALLOCATED_DEVICE_STATUS: Type = Type::new(
+    "io.k8s.api.resource.v1.AllocatedDeviceStatus",
+    &[
         Field::new("driver", &[1], STRING, Always),
         Field::new("pool", &[2], STRING, Always),
         Field::new("device", &[3], STRING, Always),
@@ -4294,75 +4294,75 @@ pub static RESOURCE_V1_ALLOCATED_DEVICE_STATUS: Type = Type {
         Field::new("data", &[5], ANY_OBJECT, Optional),
         Field::new("networkData", &[6], Object(&RESOURCE_V1_NETWORK_DEVICE_DATA), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.AllocationResult`.
-pub static RESOURCE_V1_ALLOCATION_RESULT: Type = Type {
-    name: "io.k8s.api.resource.v1.AllocationResult",
-    fields: &[
+pub static RESOURCE_V1_ALLOCATION_RESULT: Type = Type::new(
+    "io.k8s.api.resource.v1.AllocationResult",
+    &[
         Field::new("devices", &[1], Object(&RESOURCE_V1_DEVICE_ALLOCATION_RESULT), Always),
         Field::new("nodeSelector", &[3], Object(&CORE_V1_NODE_SELECTOR), Optional),
         Field::new("allocationTimestamp", &[5], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.CELDeviceSelector`.
-pub static RESOURCE_V1_CEL_DEVICE_SELECTOR: Type = Type {
-    name: "io.k8s.api.resource.v1.CELDeviceSelector",
-    fields: &[
+pub static RESOURCE_V1_CEL_DEVICE_SELECTOR: Type = Type::new(
+    "io.k8s.api.resource.v1.CELDeviceSelector",
+    &[
         Field::new("expression", &[1], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.CapacityRequestPolicy`.
-pub static RESOURCE_V1_CAPACITY_REQUEST_POLICY: Type = Type {
-    name: "io.k8s.api.resource.v1.CapacityRequestPolicy",
-    fields: &[
+pub static RESOURCE_V1_CAPACITY_REQUEST_POLICY: Type = Type::new(
+    "io.k8s.api.resource.v1.CapacityRequestPolicy",
+    &[
         Field::new("default", &[1], QUANTITY, Optional),
         Field::new("validValues", &[3], List(&QUANTITY), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("validRange", &[4], Object(&RESOURCE_V1_CAPACITY_REQUEST_POLICY_RANGE), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.CapacityRequestPolicyRange`.
-pub static RESOURCE_V1_CAPACITY_REQUEST_POLICY_RANGE: Type = Type {
-    name: "io.k8s.api.resource.v1.CapacityRequestPolicyRange",
-    fields: &[
+pub static RESOURCE_V1_CAPACITY_REQUEST_POLICY_RANGE: Type = Type::new(
+    "io.k8s.api.resource.v1.CapacityRequestPolicyRange",
+    &[
         Field::new("min", &[1], QUANTITY, Optional),
         Field::new("max", &[2], QUANTITY, Optional),
         Field::new("step", &[3], QUANTITY, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.CapacityRequirements`.
-pub static RESOURCE_V1_CAPACITY_REQUIREMENTS: Type = Type {
-    name: "io.k8s.api.resource.v1.CapacityRequirements",
-    fields: &[
+pub static RESOURCE_V1_CAPACITY_REQUIREMENTS: Type = Type::new(
+    "io.k8s.api.resource.v1.CapacityRequirements",
+    &[
         Field::new("requests", &[1], Map(&QUANTITY), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.Counter`.
-pub static RESOURCE_V1_COUNTER: Type = Type {
-    name: "io.k8s.api.resource.v1.Counter",
-    fields: &[
+pub static RESOURCE_V1_COUNTER: Type = Type::new(
+    "io.k8s.api.resource.v1.Counter",
+    &[
         Field::new("value", &[1], QUANTITY, Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.CounterSet`.
-pub static RESOURCE_V1_COUNTER_SET: Type = Type {
-    name: "io.k8s.api.resource.v1.CounterSet",
-    fields: &[
+pub static RESOURCE_V1_COUNTER_SET: Type = Type::new(
+    "io.k8s.api.resource.v1.CounterSet",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("counters", &[2], Map(&Object(&RESOURCE_V1_COUNTER)), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.Device`.
-pub static RESOURCE_V1_DEVICE: Type = Type {
-    name: "io.k8s.api.resource.v1.Device",
-    fields: &[
+pub static RESOURCE_V1_DEVICE: Type = Type::new(
+    "io.k8s.api.resource.v1.Device",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("attributes", &[2], Map(&Object(&RESOURCE_V1_DEVICE_ATTRIBUTE)), OmitZero),
         Field::new("capacity", &[3], Map(&Object(&RESOURCE_V1_DEVICE_CAPACITY)), OmitZero),
@@ -4376,128 +4376,128 @@ pub static RESOURCE_V1_DEVICE: Type = Type {
         Field::new("bindingFailureConditions", &[11], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("allowMultipleAllocations", &[12], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceAllocationConfiguration`.
-pub static RESOURCE_V1_DEVICE_ALLOCATION_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceAllocationConfiguration",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_ALLOCATION_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceAllocationConfiguration",
+    &[
         Field::new("source", &[1], STRING, Always),
         Field::new("requests", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("opaque", &[3, 1], Object(&RESOURCE_V1_OPAQUE_DEVICE_CONFIGURATION), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceAllocationResult`.
-pub static RESOURCE_V1_DEVICE_ALLOCATION_RESULT: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceAllocationResult",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_ALLOCATION_RESULT: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceAllocationResult",
+    &[
         Field::new("results", &[1], List(&Object(&RESOURCE_V1_DEVICE_REQUEST_ALLOCATION_RESULT)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("config", &[2], List(&Object(&RESOURCE_V1_DEVICE_ALLOCATION_CONFIGURATION)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceAttribute`.
-pub static RESOURCE_V1_DEVICE_ATTRIBUTE: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceAttribute",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_ATTRIBUTE: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceAttribute",
+    &[
         Field::new("int", &[2], INT64, Optional),
         Field::new("bool", &[3], BOOL, Optional),
         Field::new("string", &[4], STRING, Optional),
         Field::new("version", &[5], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceCapacity`.
-pub static RESOURCE_V1_DEVICE_CAPACITY: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceCapacity",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_CAPACITY: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceCapacity",
+    &[
         Field::new("value", &[1], QUANTITY, Always),
         Field::new("requestPolicy", &[2], Object(&RESOURCE_V1_CAPACITY_REQUEST_POLICY), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceClaim`.
-pub static RESOURCE_V1_DEVICE_CLAIM: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceClaim",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_CLAIM: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceClaim",
+    &[
         Field::new("requests", &[1], List(&Object(&RESOURCE_V1_DEVICE_REQUEST)), Always).listed(ListType::Atomic, &[]),
         Field::new("constraints", &[2], List(&Object(&RESOURCE_V1_DEVICE_CONSTRAINT)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("config", &[3], List(&Object(&RESOURCE_V1_DEVICE_CLAIM_CONFIGURATION)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceClaimConfiguration`.
-pub static RESOURCE_V1_DEVICE_CLAIM_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceClaimConfiguration",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_CLAIM_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceClaimConfiguration",
+    &[
         Field::new("requests", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("opaque", &[2, 1], Object(&RESOURCE_V1_OPAQUE_DEVICE_CONFIGURATION), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceClass`.
-pub static RESOURCE_V1_DEVICE_CLASS: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceClass",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_CLASS: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceClass",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&RESOURCE_V1_DEVICE_CLASS_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceClassConfiguration`.
-pub static RESOURCE_V1_DEVICE_CLASS_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceClassConfiguration",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_CLASS_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceClassConfiguration",
+    &[
         Field::new("opaque", &[1, 1], Object(&RESOURCE_V1_OPAQUE_DEVICE_CONFIGURATION), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceClassSpec`.
-pub static RESOURCE_V1_DEVICE_CLASS_SPEC: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceClassSpec",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_CLASS_SPEC: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceClassSpec",
+    &[
         Field::new("selectors", &[1], List(&Object(&RESOURCE_V1_DEVICE_SELECTOR)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("config", &[2], List(&Object(&RESOURCE_V1_DEVICE_CLASS_CONFIGURATION)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("extendedResourceName", &[4], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceConstraint`.
-pub static RESOURCE_V1_DEVICE_CONSTRAINT: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceConstraint",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_CONSTRAINT: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceConstraint",
+    &[
         Field::new("requests", &[1], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("matchAttribute", &[2], STRING, Optional),
         Field::new("distinctAttribute", &[3], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceCounterConsumption`.
-pub static RESOURCE_V1_DEVICE_COUNTER_CONSUMPTION: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceCounterConsumption",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_COUNTER_CONSUMPTION: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceCounterConsumption",
+    &[
         Field::new("counterSet", &[1], STRING, Always),
         Field::new("counters", &[2], Map(&Object(&RESOURCE_V1_COUNTER)), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceRequest`.
-pub static RESOURCE_V1_DEVICE_REQUEST: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceRequest",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_REQUEST: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceRequest",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("exactly", &[2], Object(&RESOURCE_V1_EXACT_DEVICE_REQUEST), Optional),
         Field::new("firstAvailable", &[3], List(&Object(&RESOURCE_V1_DEVICE_SUB_REQUEST)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceRequestAllocationResult`.
-pub static RESOURCE_V1_DEVICE_REQUEST_ALLOCATION_RESULT: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceRequestAllocationResult",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_REQUEST_ALLOCATION_RESULT: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceRequestAllocationResult",
+    &[
         Field::new("request", &[1], STRING, Always),
         Field::new("driver", &[2], STRING, Always),
         Field::new("pool", &[3], STRING, Always),
@@ -4509,20 +4509,20 @@ pub static RESOURCE_V1_DEVICE_REQUEST_ALLOCATION_RESULT: Type = Type {
         Field::new("shareID", &[9], STRING, Optional),
         Field::new("consumedCapacity", &[10], Map(&QUANTITY), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceSelector`.
-pub static RESOURCE_V1_DEVICE_SELECTOR: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceSelector",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_SELECTOR: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceSelector",
+    &[
         Field::new("cel", &[1], Object(&RESOURCE_V1_CEL_DEVICE_SELECTOR), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceSubRequest`.
-pub static RESOURCE_V1_DEVICE_SUB_REQUEST: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceSubRequest",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_SUB_REQUEST: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceSubRequest",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("deviceClassName", &[2], STRING, Always),
         Field::new("selectors", &[3], List(&Object(&RESOURCE_V1_DEVICE_SELECTOR)), OmitZero).listed(ListType::Atomic, &[]),
@@ -4531,35 +4531,35 @@ pub static RESOURCE_V1_DEVICE_SUB_REQUEST: Type = Type {
         Field::new("tolerations", &[6], List(&Object(&RESOURCE_V1_DEVICE_TOLERATION)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("capacity", &[7], Object(&RESOURCE_V1_CAPACITY_REQUIREMENTS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceTaint`.
-pub static RESOURCE_V1_DEVICE_TAINT: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceTaint",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_TAINT: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceTaint",
+    &[
         Field::new("key", &[1], STRING, Always),
         Field::new("value", &[2], STRING, OmitZero),
         Field::new("effect", &[3], STRING, Always),
         Field::new("timeAdded", &[4], TIME, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.DeviceToleration`.
-pub static RESOURCE_V1_DEVICE_TOLERATION: Type = Type {
-    name: "io.k8s.api.resource.v1.DeviceToleration",
-    fields: &[
+pub static RESOURCE_V1_DEVICE_TOLERATION: Type = Type::new(
+    "io.k8s.api.resource.v1.DeviceToleration",
+    &[
         Field::new("key", &[1], STRING, OmitZero),
         Field::new("operator", &[2], STRING, OmitZero),
         Field::new("value", &[3], STRING, OmitZero),
         Field::new("effect", &[4], STRING, OmitZero),
         Field::new("tolerationSeconds", &[5], INT64, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ExactDeviceRequest`.
-pub static RESOURCE_V1_EXACT_DEVICE_REQUEST: Type = Type {
-    name: "io.k8s.api.resource.v1.ExactDeviceRequest",
-    fields: &[
+pub static RESOURCE_V1_EXACT_DEVICE_REQUEST: Type = Type::new(
+    "io.k8s.api.resource.v1.ExactDeviceRequest",
+    &[
         Field::new("deviceClassName", &[1], STRING, Always),
         Field::new("selectors", &[2], List(&Object(&RESOURCE_V1_DEVICE_SELECTOR)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("allocationMode", &[3], STRING, OmitZero),
@@ -4568,113 +4568,113 @@ pub static RESOURCE_V1_EXACT_DEVICE_REQUEST: Type = Type {
         Field::new("tolerations", &[6], List(&Object(&RESOURCE_V1_DEVICE_TOLERATION)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("capacity", &[7], Object(&RESOURCE_V1_CAPACITY_REQUIREMENTS), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.NetworkDeviceData`.
-pub static RESOURCE_V1_NETWORK_DEVICE_DATA: Type = Type {
-    name: "io.k8s.api.resource.v1.NetworkDeviceData",
-    fields: &[
+pub static RESOURCE_V1_NETWORK_DEVICE_DATA: Type = Type::new(
+    "io.k8s.api.resource.v1.NetworkDeviceData",
+    &[
         Field::new("interfaceName", &[1], STRING, OmitZero),
         Field::new("ips", &[2], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("hardwareAddress", &[3], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.OpaqueDeviceConfiguration`.
-pub static RESOURCE_V1_OPAQUE_DEVICE_CONFIGURATION: Type = Type {
-    name: "io.k8s.api.resource.v1.OpaqueDeviceConfiguration",
-    fields: &[
+pub static RESOURCE_V1_OPAQUE_DEVICE_CONFIGURATION: Type = Type::new(
+    "io.k8s.api.resource.v1.OpaqueDeviceConfiguration",
+    &[
         Field::new("driver", &[1], STRING, Always),
         Field::new("parameters", &[2], ANY_OBJECT, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceClaim`.
-pub static RESOURCE_V1_RESOURCE_CLAIM: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceClaim",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_CLAIM: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceClaim",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&RESOURCE_V1_RESOURCE_CLAIM_SPEC), Always),
         Field::new("status", &[3], Object(&RESOURCE_V1_RESOURCE_CLAIM_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceClaimConsumerReference`.
-pub static RESOURCE_V1_RESOURCE_CLAIM_CONSUMER_REFERENCE: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceClaimConsumerReference",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_CLAIM_CONSUMER_REFERENCE: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceClaimConsumerReference",
+    &[
         Field::new("apiGroup", &[1], STRING, OmitZero),
         Field::new("resource", &[3], STRING, Always),
         Field::new("name", &[4], STRING, Always),
         Field::new("uid", &[5], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceClaimSpec`.
-pub static RESOURCE_V1_RESOURCE_CLAIM_SPEC: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceClaimSpec",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_CLAIM_SPEC: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceClaimSpec",
+    &[
         Field::new("devices", &[1], Object(&RESOURCE_V1_DEVICE_CLAIM), Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceClaimStatus`.
-pub static RESOURCE_V1_RESOURCE_CLAIM_STATUS: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceClaimStatus",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_CLAIM_STATUS: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceClaimStatus",
+    &[
         Field::new("allocation", &[1], Object(&RESOURCE_V1_ALLOCATION_RESULT), Optional),
         Field::new("reservedFor", &[2], List(&Object(&RESOURCE_V1_RESOURCE_CLAIM_CONSUMER_REFERENCE)), OmitZero).patched(PatchStrategy::Merge, Some("uid")).listed(ListType::Map, &["uid"]),
         Field::new("devices", &[4], List(&Object(&RESOURCE_V1_ALLOCATED_DEVICE_STATUS)), OmitZero).listed(ListType::Map, &["driver", "device", "pool", "shareID"]),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceClaimTemplate`.
-pub static RESOURCE_V1_RESOURCE_CLAIM_TEMPLATE: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceClaimTemplate",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_CLAIM_TEMPLATE: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceClaimTemplate",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&RESOURCE_V1_RESOURCE_CLAIM_TEMPLATE_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceClaimTemplateSpec`.
-pub static RESOURCE_V1_RESOURCE_CLAIM_TEMPLATE_SPEC: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceClaimTemplateSpec",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_CLAIM_TEMPLATE_SPEC: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceClaimTemplateSpec",
+    &[
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&RESOURCE_V1_RESOURCE_CLAIM_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourcePool`.
-pub static RESOURCE_V1_RESOURCE_POOL: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourcePool",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_POOL: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourcePool",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("generation", &[2], INT64, Always),
         Field::new("resourceSliceCount", &[3], INT64, Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceSlice`.
-pub static RESOURCE_V1_RESOURCE_SLICE: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceSlice",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_SLICE: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceSlice",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&RESOURCE_V1_RESOURCE_SLICE_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.resource.v1.ResourceSliceSpec`.
-pub static RESOURCE_V1_RESOURCE_SLICE_SPEC: Type = Type {
-    name: "io.k8s.api.resource.v1.ResourceSliceSpec",
-    fields: &[
+pub static RESOURCE_V1_RESOURCE_SLICE_SPEC: Type = Type::new(
+    "io.k8s.api.resource.v1.ResourceSliceSpec",
+    &[
         Field::new("driver", &[1], STRING, Always),
         Field::new("pool", &[2], Object(&RESOURCE_V1_RESOURCE_POOL), Always),
         Field::new("nodeName", &[3], STRING, Optional),
@@ -4684,12 +4684,12 @@ pub static RESOURCE_V1_RESOURCE_SLICE_SPEC: Type = Type {
         Field::new("perDeviceNodeSelection", &[7], BOOL, Optional),
         Field::new("sharedCounters", &[8], List(&Object(&RESOURCE_V1_COUNTER_SET)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.scheduling.v1.PriorityClass`.
-pub static SCHEDULING_V1_PRIORITY_CLASS: Type = Type {
-    name: "io.k8s.api.scheduling.v1.PriorityClass",
-    fields: &[
+pub static SCHEDULING_V1_PRIORITY_CLASS: Type = Type::new(
+    "io.k8s.api.scheduling.v1.PriorityClass",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -4698,23 +4698,23 @@ pub static SCHEDULING_V1_PRIORITY_CLASS: Type = Type {
         Field::new("description", &[4], STRING, OmitZero),
         Field::new("preemptionPolicy", &[5], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.CSIDriver`.
-pub static STORAGE_V1_CSI_DRIVER: Type = Type {
-    name: "io.k8s.api.storage.v1.CSIDriver",
-    fields: &[
+pub static STORAGE_V1_CSI_DRIVER: Type = Type::new(
+    "io.k8s.api.storage.v1.CSIDriver",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&STORAGE_V1_CSI_DRIVER_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.CSIDriverSpec`.
-pub static STORAGE_V1_CSI_DRIVER_SPEC: Type = Type {
-    name: "io.k8s.api.storage.v1.CSIDriverSpec",
-    fields: &[
+pub static STORAGE_V1_CSI_DRIVER_SPEC: Type = Type::new(
+    "io.k8s.api.storage.v1.CSIDriverSpec",
+    &[
         Field::new("attachRequired", &[1], BOOL, Optional),
         Field::new("podInfoOnMount", &[2], BOOL, Optional),
         Field::new("volumeLifecycleModes", &[3], List(&STRING), OmitZero).listed(ListType::Set, &[]),
@@ -4726,42 +4726,42 @@ pub static STORAGE_V1_CSI_DRIVER_SPEC: Type = Type {
         Field::new("nodeAllocatableUpdatePeriodSeconds", &[9], INT64, Optional),
         Field::new("serviceAccountTokenInSecrets", &[10], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.CSINode`.
-pub static STORAGE_V1_CSI_NODE: Type = Type {
-    name: "io.k8s.api.storage.v1.CSINode",
-    fields: &[
+pub static STORAGE_V1_CSI_NODE: Type = Type::new(
+    "io.k8s.api.storage.v1.CSINode",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&STORAGE_V1_CSI_NODE_SPEC), Always),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.CSINodeDriver`.
-pub static STORAGE_V1_CSI_NODE_DRIVER: Type = Type {
-    name: "io.k8s.api.storage.v1.CSINodeDriver",
-    fields: &[
+pub static STORAGE_V1_CSI_NODE_DRIVER: Type = Type::new(
+    "io.k8s.api.storage.v1.CSINodeDriver",
+    &[
         Field::new("name", &[1], STRING, Always),
         Field::new("nodeID", &[2], STRING, Always),
         Field::new("topologyKeys", &[3], List(&STRING), Always).listed(ListType::Atomic, &[]),
         Field::new("allocatable", &[4], Object(&STORAGE_V1_VOLUME_NODE_RESOURCES), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.CSINodeSpec`.
-pub static STORAGE_V1_CSI_NODE_SPEC: Type = Type {
-    name: "io.k8s.api.storage.v1.CSINodeSpec",
-    fields: &[
+pub static STORAGE_V1_CSI_NODE_SPEC: Type = Type::new(
+    "io.k8s.api.storage.v1.CSINodeSpec",
+    &[
         Field::new("drivers", &[1], List(&Object(&STORAGE_V1_CSI_NODE_DRIVER)), Always).patched(PatchStrategy::Merge, Some("name")).listed(ListType::Map, &["name"]),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.CSIStorageCapacity`.
-pub static STORAGE_V1_CSI_STORAGE_CAPACITY: Type = Type {
-    name: "io.k8s.api.storage.v1.CSIStorageCapacity",
-    fields: &[
+pub static STORAGE_V1_CSI_STORAGE_CAPACITY: Type = Type::new(
+    "io.k8s.api.storage.v1.CSIStorageCapacity",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -4770,12 +4770,12 @@ pub static STORAGE_V1_CSI_STORAGE_CAPACITY: Type = Type {
         Field::new("capacity", &[4], QUANTITY, Optional),
         Field::new("maximumVolumeSize", &[5], QUANTITY, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.StorageClass`.
-pub static STORAGE_V1_STORAGE_CLASS: Type = Type {
-    name: "io.k8s.api.storage.v1.StorageClass",
-    fields: &[
+pub static STORAGE_V1_STORAGE_CLASS: Type = Type::new(
+    "io.k8s.api.storage.v1.StorageClass",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
@@ -4787,93 +4787,93 @@ pub static STORAGE_V1_STORAGE_CLASS: Type = Type {
         Field::new("volumeBindingMode", &[7], STRING, Optional),
         Field::new("allowedTopologies", &[8], List(&Object(&CORE_V1_TOPOLOGY_SELECTOR_TERM)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.TokenRequest`.
-pub static STORAGE_V1_TOKEN_REQUEST: Type = Type {
-    name: "io.k8s.api.storage.v1.TokenRequest",
-    fields: &[
+pub static STORAGE_V1_TOKEN_REQUEST: Type = Type::new(
+    "io.k8s.api.storage.v1.TokenRequest",
+    &[
         Field::new("audience", &[1], STRING, Always),
         Field::new("expirationSeconds", &[2], INT64, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.VolumeAttachment`.
-pub static STORAGE_V1_VOLUME_ATTACHMENT: Type = Type {
-    name: "io.k8s.api.storage.v1.VolumeAttachment",
-    fields: &[
+pub static STORAGE_V1_VOLUME_ATTACHMENT: Type = Type::new(
+    "io.k8s.api.storage.v1.VolumeAttachment",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("spec", &[2], Object(&STORAGE_V1_VOLUME_ATTACHMENT_SPEC), Always),
         Field::new("status", &[3], Object(&STORAGE_V1_VOLUME_ATTACHMENT_STATUS), Always),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.VolumeAttachmentSource`.
-pub static STORAGE_V1_VOLUME_ATTACHMENT_SOURCE: Type = Type {
-    name: "io.k8s.api.storage.v1.VolumeAttachmentSource",
-    fields: &[
+pub static STORAGE_V1_VOLUME_ATTACHMENT_SOURCE: Type = Type::new(
+    "io.k8s.api.storage.v1.VolumeAttachmentSource",
+    &[
         Field::new("persistentVolumeName", &[1], STRING, Optional),
         Field::new("inlineVolumeSpec", &[2], Object(&CORE_V1_PERSISTENT_VOLUME_SPEC), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.VolumeAttachmentSpec`.
-pub static STORAGE_V1_VOLUME_ATTACHMENT_SPEC: Type = Type {
-    name: "io.k8s.api.storage.v1.VolumeAttachmentSpec",
-    fields: &[
+pub static STORAGE_V1_VOLUME_ATTACHMENT_SPEC: Type = Type::new(
+    "io.k8s.api.storage.v1.VolumeAttachmentSpec",
+    &[
         Field::new("attacher", &[1], STRING, Always),
         Field::new("source", &[2], Object(&STORAGE_V1_VOLUME_ATTACHMENT_SOURCE), Always),
         Field::new("nodeName", &[3], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.VolumeAttachmentStatus`.
-pub static STORAGE_V1_VOLUME_ATTACHMENT_STATUS: Type = Type {
-    name: "io.k8s.api.storage.v1.VolumeAttachmentStatus",
-    fields: &[
+pub static STORAGE_V1_VOLUME_ATTACHMENT_STATUS: Type = Type::new(
+    "io.k8s.api.storage.v1.VolumeAttachmentStatus",
+    &[
         Field::new("attached", &[1], BOOL, Always),
         Field::new("attachmentMetadata", &[2], Map(&STRING), OmitZero),
         Field::new("attachError", &[3], Object(&STORAGE_V1_VOLUME_ERROR), Optional),
         Field::new("detachError", &[4], Object(&STORAGE_V1_VOLUME_ERROR), Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.VolumeAttributesClass`.
-pub static STORAGE_V1_VOLUME_ATTRIBUTES_CLASS: Type = Type {
-    name: "io.k8s.api.storage.v1.VolumeAttributesClass",
-    fields: &[
+pub static STORAGE_V1_VOLUME_ATTRIBUTES_CLASS: Type = Type::new(
+    "io.k8s.api.storage.v1.VolumeAttributesClass",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_OBJECT_META), Always),
         Field::new("driverName", &[2], STRING, Always),
         Field::new("parameters", &[3], Map(&STRING), OmitZero),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.VolumeError`.
-pub static STORAGE_V1_VOLUME_ERROR: Type = Type {
-    name: "io.k8s.api.storage.v1.VolumeError",
-    fields: &[
+pub static STORAGE_V1_VOLUME_ERROR: Type = Type::new(
+    "io.k8s.api.storage.v1.VolumeError",
+    &[
         Field::new("time", &[1], TIME, Optional),
         Field::new("message", &[2], STRING, OmitZero),
         Field::new("errorCode", &[3], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.api.storage.v1.VolumeNodeResources`.
-pub static STORAGE_V1_VOLUME_NODE_RESOURCES: Type = Type {
-    name: "io.k8s.api.storage.v1.VolumeNodeResources",
-    fields: &[
+pub static STORAGE_V1_VOLUME_NODE_RESOURCES: Type = Type::new(
+    "io.k8s.api.storage.v1.VolumeNodeResources",
+    &[
         Field::new("count", &[1], INT32, Optional),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.Condition`.
-pub static META_V1_CONDITION: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.Condition",
-    fields: &[
+pub static META_V1_CONDITION: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Condition",
+    &[
         Field::new("type", &[1], STRING, Always),
         Field::new("status", &[2], STRING, Always),
         Field::new("observedGeneration", &[3], INT64, OmitZero),
@@ -4881,12 +4881,12 @@ pub static META_V1_CONDITION: Type = Type {
         Field::new("reason", &[5], STRING, Always),
         Field::new("message", &[6], STRING, Always),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions`.
-pub static META_V1_DELETE_OPTIONS: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
-    fields: &[
+pub static META_V1_DELETE_OPTIONS: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("gracePeriodSeconds", &[1], INT64, Optional),
@@ -4896,42 +4896,42 @@ pub static META_V1_DELETE_OPTIONS: Type = Type {
         Field::new("dryRun", &[5], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("ignoreStoreReadErrorWithClusterBreakingPotential", &[6], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector`.
-pub static META_V1_LABEL_SELECTOR: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector",
-    fields: &[
+pub static META_V1_LABEL_SELECTOR: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector",
+    &[
         Field::new("matchLabels", &[1], Map(&STRING), OmitZero),
         Field::new("matchExpressions", &[2], List(&Object(&META_V1_LABEL_SELECTOR_REQUIREMENT)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement`.
-pub static META_V1_LABEL_SELECTOR_REQUIREMENT: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement",
-    fields: &[
+pub static META_V1_LABEL_SELECTOR_REQUIREMENT: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement",
+    &[
         Field::new("key", &[1], STRING, Always),
         Field::new("operator", &[2], STRING, Always),
         Field::new("values", &[3], List(&STRING), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta`.
-pub static META_V1_LIST_META: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta",
-    fields: &[
+pub static META_V1_LIST_META: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta",
+    &[
         Field::new("selfLink", &[1], STRING, OmitZero),
         Field::new("resourceVersion", &[2], STRING, OmitZero),
         Field::new("continue", &[3], STRING, OmitZero),
         Field::new("remainingItemCount", &[4], INT64, Optional),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry`.
-pub static META_V1_MANAGED_FIELDS_ENTRY: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry",
-    fields: &[
+pub static META_V1_MANAGED_FIELDS_ENTRY: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry",
+    &[
         Field::new("manager", &[1], STRING, OmitZero),
         Field::new("operation", &[2], STRING, OmitZero),
         Field::new("apiVersion", &[3], STRING, OmitZero),
@@ -4940,12 +4940,12 @@ pub static META_V1_MANAGED_FIELDS_ENTRY: Type = Type {
         Field::new("fieldsV1", &[7], ANY_OBJECT, Optional),
         Field::new("subresource", &[8], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta`.
-pub static META_V1_OBJECT_META: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
-    fields: &[
+pub static META_V1_OBJECT_META: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("generateName", &[2], STRING, OmitZero),
         Field::new("namespace", &[3], STRING, OmitZero),
@@ -4962,12 +4962,12 @@ pub static META_V1_OBJECT_META: Type = Type {
         Field::new("finalizers", &[14], List(&STRING), OmitZero).patched(PatchStrategy::Merge, None).listed(ListType::Set, &[]),
         Field::new("managedFields", &[17], List(&Object(&META_V1_MANAGED_FIELDS_ENTRY)), OmitZero).listed(ListType::Atomic, &[]),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference`.
-pub static META_V1_OWNER_REFERENCE: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference",
-    fields: &[
+pub static META_V1_OWNER_REFERENCE: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference",
+    &[
         Field::new("apiVersion", &[5], STRING, Always),
         Field::new("kind", &[1], STRING, Always),
         Field::new("name", &[3], STRING, Always),
@@ -4975,21 +4975,21 @@ pub static META_V1_OWNER_REFERENCE: Type = Type {
         Field::new("controller", &[6], BOOL, Optional),
         Field::new("blockOwnerDeletion", &[7], BOOL, Optional),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.Preconditions`.
-pub static META_V1_PRECONDITIONS: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.Preconditions",
-    fields: &[
+pub static META_V1_PRECONDITIONS: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Preconditions",
+    &[
         Field::new("uid", &[1], STRING, Optional),
         Field::new("resourceVersion", &[2], STRING, Optional),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.Status`.
-pub static META_V1_STATUS: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
-    fields: &[
+pub static META_V1_STATUS: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+    &[
         Field::new("kind", &[], STRING, OmitZero),
         Field::new("apiVersion", &[], STRING, OmitZero),
         Field::new("metadata", &[1], Object(&META_V1_LIST_META), Always),
@@ -4999,22 +4999,22 @@ pub static META_V1_STATUS: Type = Type {
         Field::new("details", &[5], Object(&META_V1_STATUS_DETAILS), Optional),
         Field::new("code", &[6], INT32, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.StatusCause`.
-pub static META_V1_STATUS_CAUSE: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.StatusCause",
-    fields: &[
+pub static META_V1_STATUS_CAUSE: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.StatusCause",
+    &[
         Field::new("reason", &[1], STRING, OmitZero),
         Field::new("message", &[2], STRING, OmitZero),
         Field::new("field", &[3], STRING, OmitZero),
     ],
-};
+);
 
 /// `io.k8s.apimachinery.pkg.apis.meta.v1.StatusDetails`.
-pub static META_V1_STATUS_DETAILS: Type = Type {
-    name: "io.k8s.apimachinery.pkg.apis.meta.v1.StatusDetails",
-    fields: &[
+pub static META_V1_STATUS_DETAILS: Type = Type::new(
+    "io.k8s.apimachinery.pkg.apis.meta.v1.StatusDetails",
+    &[
         Field::new("name", &[1], STRING, OmitZero),
         Field::new("group", &[2], STRING, OmitZero),
         Field::new("kind", &[3], STRING, OmitZero),
@@ -5022,4 +5022,4 @@ pub static META_V1_STATUS_DETAILS: Type = Type {
         Field::new("causes", &[4], List(&Object(&META_V1_STATUS_CAUSE)), OmitZero).listed(ListType::Atomic, &[]),
         Field::new("retryAfterSeconds", &[5], INT32, OmitZero),
     ],
-};
+);
