@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use watchkeep_cacher::{CachedBackend, CacherOptions};
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
@@ -32,6 +33,8 @@ pub(crate) struct Size {
 pub(crate) struct Pods {
     pub(crate) cache: Arc<dyn Interface>,
     pub(crate) size: Size,
+    /// How often was written: an update that changes nothing would be none.
+    writes: AtomicUsize,
     /// It goes with the resource.
     _backend: CachedBackend,
 }
@@ -87,7 +90,7 @@ impl Pods {
         let backend = CachedBackend::new(backend, CacherOptions::default(), environment.clone());
         let prefix = ResourcePrefix::new("/pods").expect("a literal that follows the rules");
         let cache = backend.resource(prefix, Arc::new(schema())).await.expect("the backend opens");
-        Self { cache, size, _backend: backend }
+        Self { cache, size, writes: AtomicUsize::new(0), _backend: backend }
     }
 
     pub(crate) async fn fill(&self) {
@@ -143,7 +146,7 @@ impl Pods {
     /// Writes the pod of a turn anew.
     pub(crate) async fn patch(&self, turn: usize) {
         let n = self.turn(turn);
-        let newer = self.value(n, turn + 1);
+        let newer = self.value(n, 1 + self.writes.fetch_add(1, Ordering::Relaxed));
         let update = |_| ready(Ok::<_, Error>(Update::Put { value: newer.clone(), ttl: None }));
         let updated = guaranteed_update(&*self.cache, &self.key(n), UpdateOptions::default(), update).await;
         black_box(updated.expect("the object is there"));
