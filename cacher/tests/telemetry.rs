@@ -13,7 +13,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use watchkeep_cacher::{Cacher, CacherOptions, HISTOGRAM_BUCKETS, ResourceName};
-use watchkeep_storage::selector::FieldSelector;
+use watchkeep_storage::selector::{FieldSelector, LabelSelector};
 use watchkeep_storage::{
     Environment, Error, Freshness, Interface, ListOptions, Predicate, WatchRequest, WatchStart, Watcher,
 };
@@ -118,7 +118,7 @@ impl Bench {
     /// Lists the latest state, or with a resourceVersion one that may be old.
     async fn list(&self, resource_version: &str, field_selector: &str) -> usize {
         let fields = FieldSelector::parse(field_selector).unwrap();
-        let predicate = Predicate { fields, ..Predicate::everything() };
+        let predicate = Predicate::new(LabelSelector::everything(), fields);
         let options =
             ListOptions { resource_version: resource_version.into(), predicate, ..ListOptions::default() };
         let scope = self.cache.prefix().under(None).unwrap();

@@ -248,9 +248,9 @@ impl Selection {
             Self::NamedX => ("", "metadata.name=x"),
             Self::ColoredOnNode1 => ("color in (red,blue)", "spec.nodeName=n1"),
         };
-        Predicate {
-            labels: LabelSelector::parse(labels).expect("a legal selector"),
-            fields: FieldSelector::parse(fields).expect("a legal selector"),
-        }
+        Predicate::new(
+            LabelSelector::parse(labels).expect("a legal selector"),
+            FieldSelector::parse(fields).expect("a legal selector"),
+        )
     }
 }

@@ -136,10 +136,7 @@ mod tests {
 
     #[test]
     fn a_selector_turns_transitions_into_additions_and_deletions() {
-        let red = Predicate {
-            labels: LabelSelector::parse("color=red").unwrap(),
-            fields: FieldSelector::everything(),
-        };
+        let red = Predicate::new(LabelSelector::parse("color=red").unwrap(), FieldSelector::everything());
         let record = |color| Some(red_or_blue(color));
         for (current, previous, seen) in [
             (record("red"), None, Some(EventType::Added)),

@@ -193,7 +193,7 @@
 //!   Tests: `records_come_in_the_order_of_their_keys`, `a_list_returns_nothing_from_outside_its_scope`,
 //!   `a_prefix_is_no_object_and_an_object_no_prefix`, `a_list_covers_its_scope`.
 //! - **\[LIST-CONTINUATION\]** A page continues if and only if the scope holds records after it; without
-//!   a selector it tells how many. All pages are of one revision.
+//!   a selector or a shard it tells how many. All pages are of one revision.
 //!
 //!   Tests: `a_limit_counts_over_batches`, `a_page_says_where_the_next_begins_and_how_many_follow`,
 //!   `a_filtered_page_continues_while_anything_follows`, `every_kept_revision_can_be_listed`,
@@ -201,14 +201,22 @@
 //!   `a_page_continues_without_a_limit`, `filtered_pages_are_full_and_share_a_revision`,
 //!   `a_rare_object_is_found_in_one_page`, `an_object_added_between_pages_is_not_in_them`,
 //!   `pages_are_one_picture_while_everything_changes`,
-//!   `a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest`.
+//!   `a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest`, `pages_of_a_shard_make_it_up`.
 //! - **\[LIST-OPTIONS\]** resourceVersion, its match, limit and continue mean what they mean to
 //!   Kubernetes clients.
 //!
 //!   Tests: `a_list_of_namespaced_objects_returns_its_part`, `a_list_selects_by_labels`,
 //!   `lists_that_cannot_be_had_are_refused`, `a_list_covers_its_scope`,
 //!   `a_token_continues_at_its_revision_or_at_the_latest`, `a_list_of_one_key_has_one_object_or_none`,
-//!   `pages_may_begin_at_an_older_revision`.
+//!   `pages_may_begin_at_an_older_revision`, `each_object_is_listed_in_one_shard`.
+//! - **\[SHARDED\]** A shard is the objects whose uid, or whose namespace, has its FNV-1a hash in its ranges: in
+//!   lists and in watches, in every store and over a restart. Shards that share all hashes show each object in
+//!   one of them. An object stays in its shard while it lives, as neither its uid nor its namespace change.
+//!
+//!   Tests: `each_object_is_listed_in_one_shard`,
+//!   `an_object_without_the_field_is_in_the_shard_of_the_empty_text`,
+//!   `a_shard_is_of_what_the_selectors_select`, `pages_of_a_shard_make_it_up`,
+//!   `a_watch_shows_the_events_of_its_shard`, `an_object_does_not_leave_its_shard`.
 //! - **\[CURSOR\]** A cursor hands out bounded batches, then nothing; its deadline frees the picture.
 //!
 //!   Tests: `a_cursor_hands_out_batches_and_then_nothing`, `a_batch_is_empty_only_at_the_end`,
@@ -248,18 +256,20 @@
 //!
 //!   Tests: `a_watch_of_any_state_begins_with_the_object`, `a_watch_begins_exactly_after_its_revision`,
 //!   `a_deletion_after_the_revision_is_shown`, `every_watch_shows_exactly_the_commits_after_its_start`,
-//!   `a_watch_resumes_from_the_last_event`, `a_watch_from_the_future_waits`.
+//!   `a_watch_resumes_from_the_last_event`, `a_watch_from_the_future_waits`,
+//!   `a_watch_shows_the_events_of_its_shard`.
 //! - **\[WATCH-ATOMIC\]** Initial events are the state of one revision, whole, as a list of it is.
 //!
 //!   Tests: `a_watch_begins_as_its_options_say`, `the_initial_events_match_the_selector`,
-//!   `changes_during_the_initial_events_follow_them`.
-//! - **\[WATCH-FILTERED\]** A watch shows its scope through its selector: what comes into view is added,
-//!   what leaves it deleted.
+//!   `changes_during_the_initial_events_follow_them`, `a_watch_shows_the_events_of_its_shard`.
+//! - **\[WATCH-FILTERED\]** A watch shows its scope through its selectors and its shard: what comes into view is
+//!   added, what leaves it deleted.
 //!
 //!   Tests: `events_have_the_type_that_the_watcher_sees`,
 //!   `a_watch_of_cluster_scoped_objects_shows_its_part`, `a_watch_of_namespaced_objects_shows_its_part`,
 //!   `a_watch_shows_no_other_resource`, `a_watch_list_of_one_name_shows_only_it`,
-//!   `the_initial_events_match_the_selector`.
+//!   `the_initial_events_match_the_selector`, `a_watch_shows_the_events_of_its_shard`,
+//!   `an_object_does_not_leave_its_shard`.
 //! - **\[WATCH-DELETED-REVISION\]** A deletion shows the last state with the revision of the deletion.
 //!
 //!   Tests: `events_have_the_type_that_the_watcher_sees`, `a_deletion_after_the_revision_is_shown`,

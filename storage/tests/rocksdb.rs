@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use watchkeep_storage::rocksdb::{OpenError, RocksBackend, RocksOptions};
-use watchkeep_storage::selector::FieldSelector;
+use watchkeep_storage::selector::{FieldSelector, LabelSelector};
 use watchkeep_storage::{
     Backend as _, Commit, Committed, Environment, Error, EventType, Expect, Freshness, Interface,
     ListRequest, Operation, Outcome, Predicate, ReadAt, Record, ResourcePrefix, Revision, Schema,
@@ -315,8 +315,8 @@ async fn what_expires_is_shown_to_selectors_also_when_its_resource_was_opened_la
 
     let schema = Schema::new(1, vec![SelectableField::new("spec.nodeName")]);
     let pods = backend.resource(ResourcePrefix::new("/pods").unwrap(), Arc::new(schema)).await.unwrap();
-    let predicate =
-        Predicate { fields: FieldSelector::parse("spec.nodeName=node").unwrap(), ..Predicate::everything() };
+    let fields = FieldSelector::parse("spec.nodeName=node").unwrap();
+    let predicate = Predicate::new(LabelSelector::everything(), fields);
     let (scope, start) = (pods.prefix().under(None).unwrap(), WatchStart::After(short.revision));
     let mut watch = pods.watch(WatchRequest { scope, start, predicate, progress: false }).await.unwrap();
     let event = tokio::time::timeout(Duration::from_secs(20), watch.next()).await.unwrap().unwrap().unwrap();

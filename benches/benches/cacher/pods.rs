@@ -68,7 +68,7 @@ pub(crate) fn json(n: usize, version: usize, bytes: usize) -> Vec<u8> {
 
 pub(crate) fn on_node(node: usize) -> Predicate {
     let fields = FieldSelector::parse(&format!("spec.nodeName=node-{node:04}")).expect("a legal selector");
-    Predicate { labels: LabelSelector::everything(), fields }
+    Predicate::new(LabelSelector::everything(), fields)
 }
 
 pub(crate) fn request(scope: Scope, at: ReadAt) -> ListRequest {

@@ -246,7 +246,7 @@ fn predicate(query: &Query, resource: &Resource) -> Result<Predicate, ApiError> 
             return Err(ApiError::bad_request(unsupported_field(field, extra)));
         }
     }
-    Ok(Predicate { labels, fields })
+    Ok(Predicate::new(labels, fields))
 }
 
 fn unsupported_field(field: &str, resource_has_more: bool) -> String {

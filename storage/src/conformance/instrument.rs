@@ -263,7 +263,7 @@ impl Probe {
 
 /// The predicate of a label selector and a field selector.
 pub fn selecting(labels: &str, fields: &str) -> Predicate {
-    Predicate { labels: LabelSelector::parse(labels).unwrap(), fields: FieldSelector::parse(fields).unwrap() }
+    Predicate::new(LabelSelector::parse(labels).unwrap(), FieldSelector::parse(fields).unwrap())
 }
 
 /// The commit of an outcome that has to be one.

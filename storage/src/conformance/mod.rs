@@ -58,6 +58,7 @@ pub mod memory;
 pub mod object;
 pub mod paging;
 pub mod seed;
+pub mod shard;
 pub mod stats;
 pub mod ttl;
 pub mod typed;
@@ -125,6 +126,14 @@ macro_rules! conformance_tests {
                 pages_are_one_picture_while_everything_changes
                 a_compacted_token_is_replaced_by_one_that_goes_on_at_the_latest
                 pages_may_begin_at_an_older_revision
+            }
+            shard {
+                each_object_is_listed_in_one_shard
+                an_object_without_the_field_is_in_the_shard_of_the_empty_text
+                a_shard_is_of_what_the_selectors_select
+                pages_of_a_shard_make_it_up
+                a_watch_shows_the_events_of_its_shard
+                an_object_does_not_leave_its_shard
             }
             update {
                 an_update_of_a_missing_object_is_not_found

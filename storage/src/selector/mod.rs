@@ -1,4 +1,4 @@
-//! Selectors: which objects a client asks for, by their labels and by their fields.
+//! Selectors: which objects a client asks for, by their labels, by their fields and by the shard they are in.
 //!
 //! A selector is parsed once, is immutable and cheap to clone, and matches without allocating. What a
 //! client may send is bounded: see the constants. The texts of the errors are what the client reads.
@@ -10,10 +10,12 @@ mod label_syntax;
 #[cfg(test)]
 mod properties;
 pub(crate) mod quote;
+mod shard;
 
 pub use field::{FieldSelector, UnsupportedField, unsupported};
 pub use label::LabelSelector;
 pub use label_parser::{InvalidValue, RequirementError};
+pub use shard::{RANGES_MAX, ShardError, ShardSelector};
 
 /// The longest selector in bytes.
 pub const SELECTOR_BYTES_MAX: usize = 64 * 1024;
@@ -64,6 +66,9 @@ pub enum SelectorError {
         /// The character.
         character: char,
     },
+    /// A shard selector is wrong.
+    #[error("invalid shard selector: {0}")]
+    Shard(#[from] ShardError),
 }
 
 fn check_length(text: &str) -> Result<(), SelectorError> {
@@ -99,4 +104,17 @@ pub fn fuzz_field(bytes: &[u8]) {
     assert_eq!(FieldSelector::parse(&canonical).as_ref(), Ok(&selector), "of {text:?}");
     assert_eq!(selector.is_empty(), canonical.is_empty(), "of {text:?}");
     assert!(!selector.is_empty() || selector.matches(|_| None), "of {text:?}");
+}
+
+/// Parses arbitrary bytes as a shard selector and checks what must hold of every selector.
+///
+/// # Panics
+/// If a promise of [`ShardSelector`] does not hold.
+#[doc(hidden)]
+pub fn fuzz_shard(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(selector) = ShardSelector::parse(&text) else { return };
+    let canonical = selector.to_string();
+    assert_eq!(ShardSelector::parse(&canonical).as_ref(), Ok(&selector), "of {text:?}");
+    assert!(!canonical.is_empty(), "of {text:?}");
 }

@@ -1,11 +1,13 @@
 //! Properties of the selectors, over deterministic random ones.
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::attributes::Parts;
+use crate::schema::Schema;
 
 /// Enough cases to combine all tokens, few enough for a second.
 const CASES: u32 = 2000;
@@ -110,6 +112,40 @@ fn a_field_selector_matches_what_its_terms_say() {
     runner().run(&cases, agrees).unwrap();
 }
 
+/// The shards between these cuts of all hashes, in the order of their ranges.
+fn shards(field: &str, cuts: &std::collections::BTreeSet<u64>) -> Vec<ShardSelector> {
+    let bounds: Vec<u128> =
+        [0].into_iter().chain(cuts.iter().map(|cut| u128::from(*cut))).chain([1 << 64]).collect();
+    let between = |pair: &[u128]| {
+        let text = format!("shardRange({field}, '{:#018x}', '{:#018x}')", pair[0], pair[1]);
+        ShardSelector::parse(&text).unwrap()
+    };
+    bounds.windows(2).map(between).collect()
+}
+
+#[test]
+fn shards_that_share_all_hashes_have_each_object_once() {
+    let fields = select(vec!["object.metadata.uid", "object.metadata.namespace"]);
+    let cases = (fields, btree_set(1..=u64::MAX, 0..8), "\\PC{0,40}", "\\PC{0,10}");
+    let agrees = |(field, cuts, uid, namespace): (&str, _, String, String)| {
+        let parts = Parts { uid: uid.into(), namespace: namespace.into(), ..Parts::default() };
+        let object = parts.encode(&Schema::default());
+        let shards = shards(field, &cuts);
+        prop_assert_eq!(shards.iter().filter(|shard| shard.matches(&object)).count(), 1);
+        for shard in &shards {
+            prop_assert_eq!(&ShardSelector::parse(&shard.to_string()).unwrap(), shard);
+        }
+        // Some of the shards together match what one of them matches, in whatever order they come.
+        let texts: Vec<_> = shards.iter().rev().step_by(2).map(ToString::to_string).collect();
+        let together = ShardSelector::parse(&texts.join(" || ")).unwrap();
+        let one_of_them = shards.iter().rev().step_by(2).any(|shard| shard.matches(&object));
+        prop_assert_eq!(together.matches(&object), one_of_them);
+        prop_assert_eq!(&ShardSelector::parse(&together.to_string()).unwrap(), &together);
+        Ok(())
+    };
+    runner().run(&cases, agrees).unwrap();
+}
+
 const PIECES: [&str; 24] = [
     "a", "b", "7", "in", "notin", "=", "==", "!=", "!", "(", ")", ",", "<", ">", " ", "\t", "/", ".", "-",
     "_", "\\", "é", "\0", "x.y/z",
@@ -136,6 +172,40 @@ fn no_input_breaks_the_field_parser() {
         .run(&anything(), |(text, bytes)| {
             fuzz_field(text.as_bytes());
             fuzz_field(&bytes);
+            Ok(())
+        })
+        .unwrap();
+}
+
+const SHARD_PIECES: [&str; 16] = [
+    "shardRange",
+    "(",
+    ")",
+    ",",
+    "||",
+    "|",
+    "'",
+    "\"",
+    " ",
+    "\n",
+    "object.metadata.uid",
+    "object.metadata.name",
+    "é",
+    "'0x0000000000000000'",
+    "'0x8000000000000000'",
+    "'0x10000000000000000'",
+];
+
+#[test]
+fn no_input_breaks_the_shard_parser() {
+    let whole = "shardRange(object.metadata.uid,'0x0000000000000000','0x8000000000000000')";
+    let cases = (vec(select(&SHARD_PIECES), 0..12), vec(any::<u8>(), 0..64), 0..whole.len());
+    runner()
+        .run(&cases, |(pieces, bytes, at)| {
+            fuzz_shard(pieces.concat().as_bytes());
+            fuzz_shard(&bytes);
+            let (before, behind) = whole.split_at(at);
+            fuzz_shard(format!("{before}{}{behind}", pieces.concat()).as_bytes());
             Ok(())
         })
         .unwrap();
