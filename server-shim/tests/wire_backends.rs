@@ -45,6 +45,7 @@ macro_rules! on_every_backend {
 
 on_every_backend!(
     pages_have_one_version_and_count_down,
+    a_limit_holds_for_any_version_too,
     an_expired_token_comes_back_with_one_that_goes_on,
     a_watch_begins_with_the_present_state_or_after_a_version,
     a_streaming_list_ends_its_initial_events_with_a_bookmark,
@@ -112,6 +113,18 @@ async fn pages_have_one_version_and_count_down(wire: Wire) {
     );
     let whole = wire.read(&list(&page(&first).replace("limit=2", "limit=0"))).await;
     assert_eq!(names(&whole), ["c", "d", "e"]);
+}
+
+/// The reference ignores the limit here.
+async fn a_limit_holds_for_any_version_too(wire: Wire) {
+    wire.make_labelled_config_maps(&["a", "b", "c"]).await;
+    for any in ["resourceVersion=0", "resourceVersion=0&resourceVersionMatch=NotOlderThan"] {
+        let first = wire.read(&list(&format!("limit=2&{any}"))).await;
+        assert_eq!((names(&first), &first["metadata"]["remainingItemCount"]), (vec!["a", "b"], &json!(1)));
+        let token = first["metadata"]["continue"].as_str().unwrap();
+        let second = wire.read(&list(&format!("limit=2&continue={token}"))).await;
+        assert_eq!((names(&second), version_of(&second)), (vec!["c"], version_of(&first)), "{any}");
+    }
 }
 
 async fn an_expired_token_comes_back_with_one_that_goes_on(wire: Wire) {

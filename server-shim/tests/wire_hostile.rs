@@ -245,12 +245,13 @@ async fn random_paths_are_not_there() {
 
 #[tokio::test]
 async fn random_queries_are_refused_or_mean_nothing() {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 17] = [
         "limit",
         "continue",
         "resourceVersionMatch",
         "labelSelector",
         "fieldSelector",
+        "shardSelector",
         "timeout",
         "timeoutSeconds",
         "pretty",

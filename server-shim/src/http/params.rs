@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use watchkeep_storage::selector::{FieldSelector, LabelSelector};
+use watchkeep_storage::selector::{FieldSelector, LabelSelector, ShardSelector};
 use watchkeep_storage::{ListOptions, Predicate, WatchOptions};
 
 use super::error::ApiError;
@@ -74,6 +74,11 @@ impl Query {
             ApiError::bad_request(format!("invalid timeout specified in the request URL - {error}"))
         })?;
         Ok(if timeout.is_zero() { REQUEST_TIMEOUT_MAX } else { timeout.min(REQUEST_TIMEOUT_MAX) })
+    }
+
+    /// The shard selector, as the client has sent it; an empty one is none.
+    pub fn shard_selector(&self) -> Option<&str> {
+        self.get("shardSelector").filter(|text| !text.is_empty())
     }
 
     fn all(&self, name: &str) -> Vec<&str> {
@@ -246,7 +251,10 @@ fn predicate(query: &Query, resource: &Resource) -> Result<Predicate, ApiError> 
             return Err(ApiError::bad_request(unsupported_field(field, extra)));
         }
     }
-    Ok(Predicate::new(labels, fields))
+    let predicate = Predicate::new(labels, fields);
+    let Some(shard) = query.shard_selector() else { return Ok(predicate) };
+    let shard = ShardSelector::parse(shard).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    Ok(predicate.with_shard(shard))
 }
 
 fn unsupported_field(field: &str, resource_has_more: bool) -> String {

@@ -24,11 +24,13 @@ const CHUNK_BYTES: usize = 128 << 10;
 pub(super) async fn respond(
     target: Target,
     page: ListPage,
+    shard_selector: Option<&str>,
     view: View,
     negotiated: &Negotiated,
 ) -> Result<Response<Body>, ApiError> {
     let ListPage { revision, continue_token, remaining, cursor } = page;
-    let metadata = ListMetadata { revision, continue_token, remaining };
+    let shard_selector = shard_selector.map(str::to_owned);
+    let metadata = ListMetadata { revision, continue_token, remaining, shard_selector };
     let writer = ListWriter::new(view, &target, &metadata);
     let mut list = ListStream { target, cursor, writer, done: false };
     let mut first = list.chunk().await?;

@@ -138,7 +138,7 @@ impl Call {
         let target = self.target()?;
         let params = ReadParams::parse(&self.query, &target.resource, false)?;
         let page = get::collection(&target, &params).await?;
-        list_body::respond(target, page, view, &negotiated).await
+        list_body::respond(target, page, self.query.shard_selector(), view, &negotiated).await
     }
 
     async fn watch(self) -> Result<Response<Body>, ApiError> {
@@ -222,7 +222,8 @@ impl Call {
         let job = target.clone();
         let deletion = async move { delete::collection(&job, &params, &options).await };
         let (revision, deleted) = self.finish(deletion).await?;
-        let metadata = ListMetadata { revision, continue_token: None, remaining: None };
+        let shard_selector = self.query.shard_selector().map(str::to_owned);
+        let metadata = ListMetadata { revision, continue_token: None, remaining: None, shard_selector };
         let list = view::list(view, &target, &metadata, &deleted)?;
         Ok(response::rendered(StatusCode::OK, list.into(), &negotiated))
     }

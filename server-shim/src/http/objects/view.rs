@@ -1,6 +1,7 @@
 //! How records look in responses: whole, as metadata, or as rows of a table; alone, in a list, or in the
 //! events of a watch.
 
+use serde_json::json;
 use watchkeep_storage::{Bookmark, EventType, Record, Revision, WatchEvent};
 
 use super::object::Object;
@@ -33,6 +34,8 @@ pub(super) struct ListMetadata {
     pub(super) continue_token: Option<String>,
     /// How many objects follow.
     pub(super) remaining: Option<u64>,
+    /// Of which shard it is, in the words of the client, who knows by it that there is more.
+    pub(super) shard_selector: Option<String>,
 }
 
 impl View {
@@ -158,6 +161,7 @@ impl ListWriter {
                 resource_version: Some(metadata.revision),
                 continue_token: metadata.continue_token.clone(),
                 remaining: metadata.remaining,
+                shard_selector: metadata.shard_selector.clone(),
             };
             table.head(&metadata, &mut head);
         } else if let View::Metadata(version) = view {
@@ -228,12 +232,14 @@ pub(super) fn list(
 }
 
 fn write_list_head(kind: &str, api_version: &str, metadata: &ListMetadata, out: &mut Vec<u8>) {
-    let ListMetadata { revision, continue_token, remaining } = metadata;
+    let ListMetadata { revision, continue_token, remaining, shard_selector } = metadata;
     // Kinds, versions and tokens hold nothing that JSON has to escape.
     let next = continue_token.as_ref().map(|token| format!(",\"continue\":\"{token}\"")).unwrap_or_default();
     let remaining = remaining.map(|count| format!(",\"remainingItemCount\":{count}")).unwrap_or_default();
+    let shard = shard_selector.as_ref().map(|text| format!(",\"shardInfo\":{}", json!({ "selector": text })));
+    let shard = shard.unwrap_or_default();
     let head = format!(
-        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{{\"resourceVersion\":\"{revision}\"{next}{remaining}}},\"items\":["
+        "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{{\"resourceVersion\":\"{revision}\"{next}{remaining}{shard}}},\"items\":["
     );
     out.extend_from_slice(head.as_bytes());
 }

@@ -55,6 +55,8 @@ pub struct TableMetadata {
     pub continue_token: Option<String>,
     /// How many objects follow, if that is known.
     pub remaining: Option<u64>,
+    /// Of which shard the rows are, in the words of the client.
+    pub shard_selector: Option<String>,
 }
 
 /// Writes the Table of an answer, or one after the other those of a watch: the first one carries the
@@ -222,6 +224,9 @@ impl TableMetadata {
         }
         if let Some(remaining) = self.remaining {
             metadata.insert("remainingItemCount".to_owned(), remaining.into());
+        }
+        if let Some(selector) = &self.shard_selector {
+            metadata.insert("shardInfo".to_owned(), json!({ "selector": selector }));
         }
         write_json(&metadata, out);
     }

@@ -46,6 +46,7 @@ fn a_list_is_written_row_by_row() {
         resource_version: Some(Revision::new(300)),
         continue_token: Some("next".to_owned()),
         remaining: Some(3),
+        shard_selector: Some("shard".to_owned()),
     };
     let table = parsed(|out| {
         let mut writer = writer(TableVersion::V1, IncludeObject::Metadata);
@@ -57,7 +58,9 @@ fn a_list_is_written_row_by_row() {
     });
     assert_eq!(
         table["metadata"],
-        json!({"resourceVersion": "300", "continue": "next", "remainingItemCount": 3})
+        json!({
+            "resourceVersion": "300", "continue": "next", "remainingItemCount": 3, "shardInfo": {"selector": "shard"}
+        })
     );
     assert_eq!(table["rows"].as_array().unwrap().len(), 3);
     assert_eq!(table["rows"][2]["object"]["metadata"]["resourceVersion"], "213");
