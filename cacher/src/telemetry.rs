@@ -32,6 +32,8 @@ const DISPATCH_SECONDS: &str = "apiserver_watch_events_dispatch_duration_seconds
 const RECEIVE_SECONDS: &str = "watchkeep_watch_cache_receive_seconds";
 const WAKE_SECONDS: &str = "watchkeep_watch_cache_wake_seconds";
 const CATCH_UPS: &str = "watchkeep_watch_cache_catch_ups_total";
+const SHARDS: &str = "apiserver_watch_shards_total";
+const OF_OTHER_SHARDS: &str = "apiserver_watch_filtered_events_total";
 const TERMINATED: &str = "apiserver_terminated_watchers_total";
 const INITIALIZATIONS: &str = "apiserver_watch_cache_initializations_total";
 const INITIALIZATION_ERRORS: &str = "apiserver_watch_cache_initialization_errors_total";
@@ -65,6 +67,7 @@ pub(crate) struct Telemetry {
     pub(crate) read_wait: Histogram,
     pub(crate) init_events: Counter,
     pub(crate) catch_ups: Counter,
+    pub(crate) of_other_shards: Counter,
     consistent: Counter,
     consistent_from_store: Counter,
     consistent_failed: Counter,
@@ -89,6 +92,9 @@ pub(crate) struct Telemetry {
     last_capacity: AtomicU64,
     window_bytes: Gauge,
     objects: Gauge,
+    shards: Gauge,
+    /// How many watches of a shard are open. Relaxed: it orders nothing.
+    open_shards: AtomicU64,
     /// The revision of `sample`, so that who has another one need not lock it. Relaxed: it orders nothing.
     sampled: AtomicU64,
     sample: Mutex<Sample>,
@@ -136,6 +142,7 @@ impl Telemetry {
             read_wait: histogram!(READ_WAIT, labels.clone()),
             init_events: counter!(INIT_EVENTS, labels.clone()),
             catch_ups: counter!(CATCH_UPS, labels.clone()),
+            of_other_shards: counter!(OF_OTHER_SHARDS, labels.clone()),
             consistent: read("true", "false"),
             consistent_from_store: read("true", "true"),
             consistent_failed: read("false", "true"),
@@ -158,7 +165,9 @@ impl Telemetry {
             capacity_decreases: counter!(CAPACITY_DECREASES, labels.clone()),
             last_capacity: AtomicU64::new(0),
             window_bytes: gauge!(WINDOW_BYTES, labels.clone()),
-            objects: gauge!(OBJECTS, labels),
+            objects: gauge!(OBJECTS, labels.clone()),
+            shards: gauge!(SHARDS, labels),
+            open_shards: AtomicU64::new(0),
             sampled: AtomicU64::new(0),
             sample: Mutex::default(),
             awaited: AtomicU64::new(0),
@@ -244,6 +253,16 @@ impl Telemetry {
         }
     }
 
+    /// A watch of a shard was opened.
+    pub(crate) fn shard_opened(&self) {
+        self.open_shards.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A watch of a shard is gone.
+    pub(crate) fn shard_closed(&self) {
+        self.open_shards.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// A watch of the cache has ended with an error.
     pub(crate) fn ended(&self, error: &Error) {
         if matches!(error, Error::Compacted { .. }) {
@@ -277,6 +296,7 @@ impl Telemetry {
         self.look_at_capacity(window.capacity as u64);
         self.window_bytes.set(float(window.bytes as u64));
         self.objects.set(float(shared.current().len() as u64));
+        self.shards.set(float(self.open_shards.load(Ordering::Relaxed)));
     }
 
     fn look_at_capacity(&self, capacity: u64) {
@@ -329,6 +349,12 @@ fn describe() {
         CATCH_UPS,
         Unit::Count,
         "Times that a watch fell behind what the cache keeps, and read on in the store's history"
+    );
+    describe_gauge!(SHARDS, Unit::Count, "Watches of a shard that are open");
+    describe_counter!(
+        OF_OTHER_SHARDS,
+        Unit::Count,
+        "Events that watches looked at and did not show because they are of another shard"
     );
     describe_counter!(TERMINATED, Unit::Count, "Watches that ended because they fell behind all history");
     describe_counter!(

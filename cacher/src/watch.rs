@@ -114,6 +114,9 @@ impl CacheWatch {
             Begin::After(revision) => (revision, None),
             Begin::Initial(initial, revision) => (revision, Some(initial)),
         };
+        if predicate.shard.is_some() {
+            shared.telemetry.shard_opened();
+        }
         Self {
             shared: Arc::clone(shared),
             watch: shared.next_watch(),
@@ -197,15 +200,27 @@ impl CacheWatch {
     }
 
     fn take(&mut self, events: Vec<Arc<Event>>) {
+        let mut of_other_shards = 0;
         for event in events {
             self.position = event.revision;
-            if self.scope.contains(&event.key)
-                && let Some(event_type) = event.seen_through(&self.predicate)
-            {
+            if !self.scope.contains(&event.key) {
+                continue;
+            }
+            if let Some(event_type) = event.seen_through(&self.predicate) {
                 self.shared.telemetry.shown(event.revision, self.opened, &self.shared.environment);
                 self.taken.push_back(Change { event_type, event });
+            } else if self.is_of_another_shard(&event) {
+                of_other_shards += 1;
             }
         }
+        self.shared.telemetry.of_other_shards.increment(of_other_shards);
+    }
+
+    /// Whether only the shard keeps an event from being shown that is not.
+    fn is_of_another_shard(&self, event: &Event) -> bool {
+        let selected = |record: &Arc<Record>| self.predicate.selects(record.value.attributes());
+        self.predicate.shard.is_some()
+            && [&event.current, &event.previous].into_iter().flatten().any(selected)
     }
 
     /// Asks the store for what the window has given up.
@@ -337,6 +352,9 @@ impl WatchSource for CacheWatch {
 
 impl Drop for CacheWatch {
     fn drop(&mut self) {
+        if self.predicate.shard.is_some() {
+            self.shared.telemetry.shard_closed();
+        }
         self.shared.topics.leave(&self.topic, &self.log, &self.waiting);
         self.shared.progress.forget(self.watch);
     }

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use watchkeep_cacher::{Cacher, CacherOptions, HISTOGRAM_BUCKETS, ResourceName};
-use watchkeep_storage::selector::{FieldSelector, LabelSelector};
+use watchkeep_storage::selector::{FieldSelector, LabelSelector, ShardSelector};
 use watchkeep_storage::{
     Environment, Error, Freshness, Interface, ListOptions, Predicate, WatchRequest, WatchStart, Watcher,
 };
@@ -77,8 +77,17 @@ impl Seen {
 
     /// Waits until a counter or a gauge is at least this.
     async fn until(&mut self, name: &str, value: f64) {
+        self.wait(name, |seen| seen >= value).await;
+    }
+
+    /// Waits until a counter or a gauge is this, which is not zero.
+    async fn until_is(&mut self, name: &str, value: f64) {
+        self.wait(name, |seen| seen.to_bits() == value.to_bits()).await;
+    }
+
+    async fn wait(&mut self, name: &str, is_met: impl Fn(f64) -> bool) {
         let begin = Instant::now();
-        while self.of(name)[0] < value {
+        while !is_met(self.of(name)[0]) {
             assert!(begin.elapsed() < DEADLINE, "{name} is {:?}", self.of(name));
             tokio::time::sleep(PAUSE).await;
         }
@@ -134,8 +143,12 @@ impl Bench {
     }
 
     async fn watch(&self, start: WatchStart) -> Watcher {
+        self.watch_through(Predicate::everything(), start).await
+    }
+
+    async fn watch_through(&self, predicate: Predicate, start: WatchStart) -> Watcher {
         let scope = self.cache.prefix().under(None).unwrap();
-        let request = WatchRequest { scope, start, predicate: Predicate::everything(), progress: false };
+        let request = WatchRequest { scope, start, predicate, progress: false };
         self.cache.watch(request).await.unwrap()
     }
 }
@@ -242,6 +255,35 @@ async fn the_initial_state_of_watches_is_counted() {
     let initial = WatchStart::Initial { freshness: Freshness::Latest, bookmark: false };
     take(&mut bench.watch(initial).await, 2).await;
     bench.seen.assert(&[("apiserver_init_events_total", 2.0)]);
+}
+
+#[tokio::test]
+async fn watches_of_shards_are_counted_and_what_is_of_other_shards() {
+    let mut bench = Bench::filled(CacherOptions::default()).await;
+    let selecting = |labels: &str, shard: &str| {
+        let labels = LabelSelector::parse(labels).unwrap();
+        let selected = Predicate::new(labels, FieldSelector::everything());
+        // These objects have no uid: all are in the shard of the empty text, whose hash begins with cb.
+        selected.with_shard(ShardSelector::parse(shard).unwrap())
+    };
+    let upper = "shardRange(object.metadata.uid, '0x8000000000000000', '0x10000000000000000')";
+    let lower = "shardRange(object.metadata.uid, '0x0000000000000000', '0x8000000000000000')";
+    let _whole = bench.watch(WatchStart::Now).await;
+    let mut of_all = bench.watch_through(selecting("", upper), WatchStart::Now).await;
+    let mut of_none = bench.watch_through(selecting("", lower), WatchStart::Now).await;
+    let mut of_no_label = bench.watch_through(selecting("color", lower), WatchStart::Now).await;
+    bench.seen.until("apiserver_watch_shards_total", 3.0).await;
+
+    create(&bench.cache, &["a", "b"]).await;
+    take(&mut of_all, 2).await;
+    bench.seen.assert(&[("apiserver_watch_filtered_events_total", 0.0)]);
+    assert!(of_none.next().now_or_never().is_none());
+    bench.seen.assert(&[("apiserver_watch_filtered_events_total", 2.0)]);
+    assert!(of_no_label.next().now_or_never().is_none(), "what the labels leave out is not the shard's");
+    bench.seen.assert(&[("apiserver_watch_filtered_events_total", 2.0)]);
+
+    drop((of_all, of_none));
+    bench.seen.until_is("apiserver_watch_shards_total", 1.0).await;
 }
 
 #[tokio::test]
