@@ -8,7 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use watchkeep_storage::selector::{FieldSelector, LabelSelector};
+use watchkeep_storage::selector::{FieldSelector, LabelSelector, ShardSelector};
 use watchkeep_storage::{Interface, Key, Predicate, Schema, Scope, SelectableField, Value};
 
 /// The prefixes of the resources.
@@ -83,6 +83,12 @@ pub enum Selection {
     NamedX,
     /// `color in (red,blue)` and `spec.nodeName=n1`
     ColoredOnNode1,
+    /// The shard of all uids from the middle of the hashes on.
+    UpperUids,
+    /// A shard of namespaces, of two ranges: it begins at the hash of `a-b`, and stops before that of `b`.
+    SomeNamespaces,
+    /// `color` in the shard of [`Selection::UpperUids`]
+    ColoredUpperUids,
 }
 
 /// What a reader sees: of which resource, where, and which objects.
@@ -127,6 +133,16 @@ impl Place {
         })
     }
 
+    /// The uid of every object that lives here: what is created anew keeps it, as nothing here tells the two apart.
+    fn uid(self) -> String {
+        format!("uid-{}-{}", of(&NAMESPACES, self.namespace), of(&NAMES, self.name))
+    }
+
+    /// Whether the hash of its uid is in the upper half: these are.
+    fn has_upper_uid(self) -> bool {
+        matches!(&*self.uid(), "uid-a-x-y" | "uid-a-b-xy" | "uid-b-xy")
+    }
+
     /// Its key.
     ///
     /// # Panics
@@ -154,7 +170,8 @@ impl Content {
         };
         let (node, mark) = (of(&NODES, self.look.node), self.mark);
         let filling = "f".repeat(FILLS.get(self.look.fill).copied().unwrap_or_default());
-        let metadata = format!(r#"{{"name":"{name}","namespace":"{namespace}"{labels}}}"#);
+        let uid = place.uid();
+        let metadata = format!(r#"{{"name":"{name}","namespace":"{namespace}","uid":"{uid}"{labels}}}"#);
         let spec = format!(r#"{{"nodeName":"{node}","mark":{mark},"fill":"{filling}"}}"#);
         format!(r#"{{"kind":"Pod","apiVersion":"v1","metadata":{metadata},"spec":{spec}}}"#)
     }
@@ -210,6 +227,9 @@ impl View {
             Selection::OnNode1 => node == "n1",
             Selection::NamedX => of(&NAMES, place.name) == "x",
             Selection::ColoredOnNode1 => !color.is_empty() && node == "n1",
+            Selection::UpperUids => place.has_upper_uid(),
+            Selection::SomeNamespaces => of(&NAMESPACES, place.namespace) != "b",
+            Selection::ColoredUpperUids => !color.is_empty() && place.has_upper_uid(),
         };
         selected && self.covers(place)
     }
@@ -239,18 +259,28 @@ impl Selection {
     /// When a legal selector is refused.
     #[expect(clippy::expect_used, reason = "a legal selector that is refused is a failed proof")]
     pub fn predicate(self) -> Predicate {
+        const UPPER_UIDS: &str =
+            "shardRange(object.metadata.uid, '0x8000000000000000', '0x10000000000000000')";
+        const SOME_NAMESPACES: &str = "shardRange(object.metadata.namespace, '0x0000000000000000', '0xaf63df4c8601f1a5') || \
+             shardRange(object.metadata.namespace, '0xe61ab31904644883', '0xe61ab31904644884')";
         let (labels, fields) = match self {
-            Self::Everything => ("", ""),
+            Self::Everything | Self::UpperUids | Self::SomeNamespaces => ("", ""),
             Self::Red => ("color=red", ""),
             Self::NotRed => ("color!=red", ""),
-            Self::Colored => ("color", ""),
+            Self::Colored | Self::ColoredUpperUids => ("color", ""),
             Self::OnNode1 => ("", "spec.nodeName=n1"),
             Self::NamedX => ("", "metadata.name=x"),
             Self::ColoredOnNode1 => ("color in (red,blue)", "spec.nodeName=n1"),
         };
-        Predicate::new(
+        let selected = Predicate::new(
             LabelSelector::parse(labels).expect("a legal selector"),
             FieldSelector::parse(fields).expect("a legal selector"),
-        )
+        );
+        let shard = match self {
+            Self::UpperUids | Self::ColoredUpperUids => UPPER_UIDS,
+            Self::SomeNamespaces => SOME_NAMESPACES,
+            _ => return selected,
+        };
+        selected.with_shard(ShardSelector::parse(shard).expect("a legal selector"))
     }
 }

@@ -248,6 +248,9 @@ fn view() -> impl Strategy<Value = View> {
         1 => Just(Selection::OnNode1),
         1 => Just(Selection::NamedX),
         1 => Just(Selection::ColoredOnNode1),
+        1 => Just(Selection::UpperUids),
+        1 => Just(Selection::SomeNamespaces),
+        1 => Just(Selection::ColoredUpperUids),
     ];
     (resource(), area, selection).prop_map(|(resource, area, selection)| View { resource, area, selection })
 }
