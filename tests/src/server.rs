@@ -220,7 +220,7 @@ fn watchkeep(what: &str) -> Result<Command, ServerError> {
 }
 
 /// `WATCHKEEP_BIN`, or the binary in the profile folder that the test's executable lies in.
-fn binary() -> Result<PathBuf, ServerError> {
+pub fn binary() -> Result<PathBuf, ServerError> {
     let path = match env::var_os("WATCHKEEP_BIN") {
         Some(path) => PathBuf::from(path),
         None => beside(&env::current_exe()?),
