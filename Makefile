@@ -84,6 +84,13 @@ bench-etcd3: setup ## Measure the etcd3 backend beside etcd's own CPU, a minute 
 	@scripts/setup-etcd.sh
 	@cargo bench -p watchkeep-benches --features etcd3 --bench etcd3
 
+.PHONY: load
+load: setup ## Measure the built server over HTTP [BACKEND=rocksdb|memory] [ARGS="list --objects 10000"]
+	@$(RUN_CARGO) build --release -p watchkeep-server $(RUN_FLAGS) --bin watchkeep
+	@cargo build --release -p watchkeep-load
+	@'$(CARGO_TARGET_DIR)/release/watchkeep-bench' $(or $(ARGS),--help) --start '$(CARGO_TARGET_DIR)/release/watchkeep' \
+		--backend '$(BACKEND)' --dir '$(CARGO_TARGET_DIR)'
+
 .PHONY: fmt
 fmt: ## Format the code
 	@cargo fmt --all
