@@ -13,11 +13,17 @@ use super::error::ApiError;
 pub const JSON: &str = "application/json";
 /// The media type of YAML.
 pub const YAML: &str = "application/yaml";
+/// The media type of protobuf.
+pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_MERGE_PATCH: &str = "application/strategic-merge-patch+json";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
+
+const OBJECTS_SERVED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const WATCHES_SERVED: &str =
+    "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 
 const META_GROUP: &str = "meta.k8s.io";
 
@@ -29,6 +35,8 @@ pub enum Format {
     Json,
     /// `application/yaml`.
     Yaml,
+    /// `application/vnd.kubernetes.protobuf`.
+    Protobuf,
 }
 
 impl Format {
@@ -37,6 +45,7 @@ impl Format {
         match self {
             Self::Json => JSON,
             Self::Yaml => YAML,
+            Self::Protobuf => PROTOBUF,
         }
     }
 }
@@ -119,6 +128,8 @@ fn serve(clause: &Clause<'_>, answer: Answer) -> Option<(Format, Option<Transfor
         Format::Json
     } else if clause.accepts(YAML) && answer != Answer::Watch {
         Format::Yaml
+    } else if clause.accepts(PROTOBUF) {
+        Format::Protobuf
     } else {
         return None;
     };
@@ -127,7 +138,12 @@ fn serve(clause: &Clause<'_>, answer: Answer) -> Option<(Format, Option<Transfor
     }
     match clause.parameter("as") {
         "" => Some((format, None)),
-        kind => transform(kind, clause).map(|transform| (format, Some(transform))),
+        kind => {
+            let transform = transform(kind, clause)?;
+            // A table has no protobuf.
+            let is_served = format != Format::Protobuf || !matches!(transform, Transform::Table(_));
+            is_served.then_some((format, Some(transform)))
+        }
     }
 }
 
@@ -163,8 +179,8 @@ fn check_fit(transform: Option<Transform>, answer: Answer) -> Result<(), ApiErro
 
 fn nothing_accepted(answer: Answer) -> ApiError {
     match answer {
-        Answer::Watch => not_acceptable("application/json;stream=watch"),
-        Answer::Object | Answer::List => not_acceptable("application/json, application/yaml"),
+        Answer::Watch => not_acceptable(WATCHES_SERVED),
+        Answer::Object | Answer::List => not_acceptable(OBJECTS_SERVED),
     }
 }
 
@@ -195,11 +211,13 @@ pub fn request_format(headers: &HeaderMap) -> Result<Format, ApiError> {
     match content_type(headers).as_str() {
         "" | JSON => Ok(Format::Json),
         YAML => Ok(Format::Yaml),
+        PROTOBUF => Ok(Format::Protobuf),
         _ => Err(ApiError::new(
             415,
             "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: \
-             application/json, application/yaml",
+            format!(
+                "the body of the request was in an unknown format - accepted media types include: {OBJECTS_SERVED}"
+            ),
         )),
     }
 }

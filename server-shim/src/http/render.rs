@@ -1,13 +1,15 @@
-//! JSON for people: indented, or as YAML. The input is JSON that this server wrote; what is none comes
-//! back as it is.
+//! JSON in other notations: indented, as YAML, as protobuf. The input is JSON that this server wrote; what is none
+//! comes back as it is.
 
 mod aside;
+mod protobuf;
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
 pub use self::aside::aside;
+pub use self::protobuf::protobuf;
 
 /// The JSON with two blanks of indentation per level, and a line end.
 pub fn pretty(json: &[u8]) -> Vec<u8> {

@@ -73,6 +73,7 @@ pub fn rendered(status: StatusCode, json: Bytes, negotiated: &Negotiated) -> Res
         Format::Json if negotiated.pretty => render::pretty,
         Format::Json => return self::json(status, json),
         Format::Yaml => render::yaml,
+        Format::Protobuf => render::protobuf,
     };
     let media_type = negotiated.format.media_type();
     if json.len() <= RENDERED_AT_ONCE_MAX {

@@ -130,7 +130,7 @@ pub enum ListType {
 
 impl Field {
     /// A field with neither a merge key nor a list type.
-    pub(super) const fn new(
+    pub(crate) const fn new(
         json: &'static str,
         tags: &'static [u32],
         shape: Shape,

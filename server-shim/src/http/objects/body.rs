@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::object::Object;
 use super::target::Target;
+use crate::codec::protobuf::{self, BadMessage, Envelope};
 use crate::codec::{self, FieldValidation, Identity};
 use crate::http::error::ApiError;
+use crate::kinds::field::Type;
 
 /// The largest body, in bytes: as the reference's.
 const BODY_BYTES_MAX: usize = 3 << 20;
@@ -20,6 +22,8 @@ pub(super) enum Notation {
     Json,
     /// YAML.
     Yaml,
+    /// Protobuf in its envelope.
+    Protobuf,
 }
 
 /// An object that a client sent.
@@ -62,7 +66,7 @@ pub(super) fn decode(
     validation: FieldValidation,
 ) -> Result<Sent, ApiError> {
     let identity = identity(target);
-    let document = parse(identity.kind, notation, body)?;
+    let document = parse(identity.kind, target.resource.schema, notation, body)?;
     check_identity(target, &document.value, body)?;
     let refused = |cause: &dyn std::fmt::Display| ApiError::bad_request(identity.undecodable(cause));
     let (tree, findings) =
@@ -101,14 +105,35 @@ pub(super) fn sent(target: &Target, tree: Json, warnings: Vec<String>) -> Result
     Ok(Sent { object, resource_version, warnings })
 }
 
-/// Parses a body as a document.
+/// Parses a body as a document that should be of this kind, whose type is `schema`.
 ///
 /// # Errors
 /// 400 with the reference's message for a body that is none.
-pub(super) fn parse(kind: &str, notation: Notation, body: &[u8]) -> Result<codec::Document, ApiError> {
+pub(super) fn parse(
+    kind: &str,
+    schema: &'static Type,
+    notation: Notation,
+    body: &[u8],
+) -> Result<codec::Document, ApiError> {
     match notation {
         Notation::Json => codec::json::parse(body).map_err(|error| codec::identity::interpretation(&error.0)),
         Notation::Yaml => codec::yaml::parse(body).map_err(|error| error.0),
+        Notation::Protobuf => parse_protobuf(kind, schema, body).map_err(|error| error.to_string()),
     }
     .map_err(|detail| ApiError::bad_request(codec::identity::unrecognized(kind, &detail, body)))
+}
+
+/// The object in an envelope. One of another kind is left closed: it is refused for that.
+fn parse_protobuf(kind: &str, schema: &'static Type, body: &[u8]) -> Result<codec::Document, BadMessage> {
+    let envelope = Envelope::open(body)?;
+    let mut object = Map::new();
+    for (name, text) in [("kind", envelope.kind), ("apiVersion", envelope.api_version)] {
+        if !text.is_empty() {
+            object.insert(name.to_owned(), text.into());
+        }
+    }
+    if envelope.kind.is_empty() || envelope.kind == kind {
+        object.extend(protobuf::decode(schema, envelope.message)?);
+    }
+    Ok(codec::Document { value: Json::Object(object), duplicates: Vec::new() })
 }

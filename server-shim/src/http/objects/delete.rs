@@ -81,7 +81,7 @@ impl DeleteOptions {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let document = body::parse("DeleteOptions", notation, bytes)?;
+        let document = body::parse("DeleteOptions", &META_V1_DELETE_OPTIONS, notation, bytes)?;
         match &document.value {
             Json::Object(_) => {}
             Json::Null => return Ok(Self::default()),

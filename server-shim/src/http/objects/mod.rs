@@ -246,6 +246,7 @@ impl Call {
         Ok(match negotiate::request_format(&self.headers)? {
             Format::Json => Notation::Json,
             Format::Yaml => Notation::Yaml,
+            Format::Protobuf => Notation::Protobuf,
         })
     }
 

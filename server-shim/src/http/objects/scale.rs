@@ -70,7 +70,7 @@ pub(super) async fn change(
 /// # Errors
 /// 400 for a body that is none, or is of another object.
 pub(super) fn decode(target: &Target, notation: Notation, bytes: &[u8]) -> Result<Json, ApiError> {
-    let document = body::parse(SCALE.kind, notation, bytes)?;
+    let document = body::parse(SCALE.kind, &AUTOSCALING_V1_SCALE, notation, bytes)?;
     let is_served = |_: &Identity<'_>| false;
     SCALE.check(&document.value, bytes, is_served).map_err(ApiError::bad_request)?;
     let (scale, _) = codec::decode(&AUTOSCALING_V1_SCALE, SCALE, document.value)
