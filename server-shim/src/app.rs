@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use watchkeep_storage::{Backend, Environment, Error, Interface, ResourcePrefix};
 
 use crate::http::checkpoints::Checkpoints;
+use crate::http::objects::frames::Frames;
 use crate::kinds::resource::Resource;
 use crate::kinds::table::ResourceTable;
 use crate::namespaces::Namespaces;
@@ -31,6 +32,8 @@ pub struct App {
     pub draining: CancellationToken,
     /// What creations and the ends of namespaces know of each other.
     pub(crate) namespaces: Namespaces,
+    /// What watches of all resources share of what they send.
+    pub(crate) frames: Frames,
     /// How long Event objects are kept.
     pub event_ttl: Duration,
     /// Makes backups of the store, where whoever starts the server has said how.
@@ -58,6 +61,7 @@ impl App {
             environment,
             draining: CancellationToken::new(),
             namespaces: Namespaces::default(),
+            frames: Frames::new(),
             event_ttl,
             checkpoints: None,
         })

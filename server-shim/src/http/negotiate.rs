@@ -51,7 +51,7 @@ impl Format {
 }
 
 /// A version of `meta.k8s.io`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MetaVersion {
     /// `v1`.
     V1,

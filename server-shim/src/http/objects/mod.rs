@@ -1,9 +1,11 @@
 //! Requests for objects: which handler, with which arguments, and what its result looks like.
 
 mod body;
+mod chunk;
 mod create;
 mod data;
 mod delete;
+pub(crate) mod frames;
 mod fresh;
 mod get;
 mod list_body;

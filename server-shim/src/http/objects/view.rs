@@ -2,10 +2,13 @@
 //! events of a watch.
 
 use serde_json::json;
-use watchkeep_storage::{Bookmark, EventType, Record, Revision, WatchEvent};
+use watchkeep_storage::{Bookmark, Change, EventType, Record, Revision, WatchEvent};
 
+use super::chunk::Chunk;
+use super::frames::Form;
 use super::object::Object;
 use super::target::Target;
+use crate::convert;
 use crate::http::error::ApiError;
 use crate::http::negotiate::{MetaVersion, Transform};
 use crate::http::params::Query;
@@ -13,6 +16,13 @@ use crate::table::{IncludeObject, TableMetadata, TableVersion, TableWriter};
 
 /// The annotation of the bookmark that ends the initial events of a watch.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// From how many bytes on an object that is shown as it is stored is encoded once for all watches: below, a copy
+/// costs less than a look whether somebody made it.
+const SHARED_BYTES_MIN: usize = 4 << 10;
+
+/// What the line of an event has beside the object: its type and the resourceVersion.
+const LINE_BYTES: usize = 96;
 
 /// How records look.
 #[derive(Clone, Copy, Debug)]
@@ -265,33 +275,81 @@ impl EventView {
         &mut self,
         target: &Target,
         event: &WatchEvent,
+        is_initial: bool,
+        out: &mut Chunk,
+    ) -> Result<(), ApiError> {
+        match event {
+            WatchEvent::Bookmark(bookmark) => {
+                let out = out.lines();
+                out.extend_from_slice(b"{\"type\":\"BOOKMARK\",\"object\":");
+                self.write_bookmark(target, *bookmark, out);
+                out.extend_from_slice(b"}\n");
+            }
+            WatchEvent::Change(change) => {
+                let Some(record) = change.record() else { return Ok(()) };
+                if let Some(form) = self.shared(target, record, is_initial) {
+                    let frames = &target.app.frames;
+                    out.share(frames.line(change, form, || self.line(target, change, record))?);
+                } else {
+                    self.append(target, change, record, out.lines())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The form in which watches share the line of an object, if that costs less than to encode it for each.
+    fn shared(&self, target: &Target, record: &Record, is_initial: bool) -> Option<Form> {
+        let is_long = record.value.bytes().len() >= SHARED_BYTES_MIN;
+        let (metadata, is_copy_dear) = match self.view {
+            View::Whole => (None, is_long && !is_initial),
+            View::Metadata(version) => (Some(version), false),
+            View::Table(..) => return None,
+        };
+        let api_version = target.resource.api_version;
+        (is_copy_dear || convert::is_needed(&target.resource)).then_some(Form { metadata, api_version })
+    }
+
+    /// The line of a change.
+    fn line(&mut self, target: &Target, change: &Change, record: &Record) -> Result<Vec<u8>, ApiError> {
+        let mut line = Vec::with_capacity(record.value.bytes().len() + LINE_BYTES);
+        self.write_line(target, change, record, &mut line)?;
+        Ok(line)
+    }
+
+    /// Appends the line of a change, or nothing.
+    fn append(
+        &mut self,
+        target: &Target,
+        change: &Change,
+        record: &Record,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
         let start = out.len();
-        let written = self.write_line(target, event, out);
+        let written = self.write_line(target, change, record, out);
         if written.is_err() {
             out.truncate(start);
         }
         written
     }
 
-    /// As [`EventView::write`], but may leave a part of the line behind.
-    fn write_line(&mut self, target: &Target, event: &WatchEvent, out: &mut Vec<u8>) -> Result<(), ApiError> {
-        match event {
-            WatchEvent::Bookmark(bookmark) => {
-                out.extend_from_slice(b"{\"type\":\"BOOKMARK\",\"object\":");
-                self.write_bookmark(target, *bookmark, out);
-            }
-            WatchEvent::Change(change) => {
-                let Some(record) = change.record() else { return Ok(()) };
-                out.extend_from_slice(match change.event_type {
-                    EventType::Added => b"{\"type\":\"ADDED\",\"object\":".as_slice(),
-                    EventType::Modified => b"{\"type\":\"MODIFIED\",\"object\":",
-                    EventType::Deleted => b"{\"type\":\"DELETED\",\"object\":",
-                });
-                self.write_object(target, record, change.revision(), out)?;
-            }
+    /// As [`EventView::append`], but may leave a part of the line behind.
+    fn write_line(
+        &mut self,
+        target: &Target,
+        change: &Change,
+        record: &Record,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ApiError> {
+        if let View::Whole = self.view {
+            out.reserve(record.value.bytes().len() + LINE_BYTES);
         }
+        out.extend_from_slice(match change.event_type {
+            EventType::Added => b"{\"type\":\"ADDED\",\"object\":".as_slice(),
+            EventType::Modified => b"{\"type\":\"MODIFIED\",\"object\":",
+            EventType::Deleted => b"{\"type\":\"DELETED\",\"object\":",
+        });
+        self.write_object(target, record, change.revision(), out)?;
         out.extend_from_slice(b"}\n");
         Ok(())
     }
@@ -350,29 +408,137 @@ mod tests {
     use super::super::target::test_target;
     use super::*;
 
+    fn record(target: &Target, name: &str, stored: String, revision: u64) -> Arc<Record> {
+        let value = Value::new(stored.into_bytes(), target.store.schema()).unwrap();
+        let (key, revision) = (target.named(name).key().unwrap(), Revision::new(revision));
+        Arc::new(Record { key, value, revision })
+    }
+
     /// The addition of an object that is stored in this form.
     fn added(target: &Target, stored: &str) -> WatchEvent {
-        let key = target.named("e").key().unwrap();
-        let value = Value::new(stored.as_bytes().to_vec(), target.store.schema()).unwrap();
-        let revision = Revision::new(7);
-        let current = Some(Arc::new(Record { key: key.clone(), value, revision }));
-        let event = Arc::new(Event { key, revision, previous: None, current });
+        let record = record(target, "e", stored.to_owned(), 7);
+        let (key, revision) = (record.key.clone(), record.revision);
+        let event = Arc::new(Event { key, revision, previous: None, current: Some(record) });
         WatchEvent::Change(Change { event_type: EventType::Added, event })
+    }
+
+    /// What goes out next.
+    fn sent(chunk: &mut Chunk) -> String {
+        let mut sent = Vec::new();
+        while let Some(bytes) = chunk.take() {
+            sent.extend_from_slice(&bytes);
+        }
+        String::from_utf8(sent).unwrap()
     }
 
     #[tokio::test]
     async fn an_event_that_cannot_be_shown_leaves_no_half_line() {
         let target = test_target("events.k8s.io", "events").await;
         let mut view = EventView::new(View::Whole, &target);
-        let mut out = Vec::new();
+        let mut chunk = Chunk::default();
         let event = r#"{"kind":"Event","apiVersion":"v1","metadata":{"name":"e"}}"#;
-        view.write(&target, &added(&target, event), &mut out).unwrap();
-        let before = out.clone();
+        view.write(&target, &added(&target, event), false, &mut chunk).unwrap();
+        // Another one of the same name and revision would be the same line.
+        let target = test_target("events.k8s.io", "events").await;
         // A number that no reader of JSON can hold: the engine does not look at it, the conversion has to.
         let broken = r#"{"kind":"Event","apiVersion":"v1","metadata":{"name":"e"},"count":1e999}"#;
-        let error = view.write(&target, &added(&target, broken), &mut out).unwrap_err();
-        assert_eq!(error.code, 500);
-        assert_eq!(out, before);
-        assert!(out.ends_with(b"}\n"));
+        let before = chunk.lines().clone();
+        for _ in 0..2 {
+            let error = view.write(&target, &added(&target, broken), false, &mut chunk).unwrap_err();
+            assert_eq!(error.code, 500);
+        }
+        assert_eq!(*chunk.lines(), before);
+        assert!(before.ends_with(b"}\n"));
+    }
+
+    /// A change of an object from one form to another, at revision 9.
+    fn changed(target: &Target, stored: [String; 2]) -> Arc<Event> {
+        let [previous, current] = stored;
+        let (previous, current) = (record(target, "e", previous, 8), record(target, "e", current, 9));
+        let (key, revision) = (current.key.clone(), current.revision);
+        Arc::new(Event { key, revision, previous: Some(previous), current: Some(current) })
+    }
+
+    /// All resources, versions, views and types are asked for at one server: what one asks for is not what another
+    /// one gets.
+    #[tokio::test]
+    async fn a_shared_line_is_what_the_watch_would_have_written() {
+        let first = test_target("", "configmaps").await;
+        let served = |group: &str, version: &str, plural: &str| {
+            let resource = Arc::clone(first.app.table.load().resource(group, version, plural).unwrap());
+            Target::new(&first.app, &resource, Some("n".to_owned()), None).unwrap()
+        };
+        let long = "x".repeat(SHARED_BYTES_MIN);
+        let event = |note: &str| {
+            format!(
+                r#"{{"kind":"Event","apiVersion":"v1","metadata":{{"name":"e","labels":{{"n":"{note}"}}}},"message":"{note}"}}"#
+            )
+        };
+        let autoscaler = |max: &str| {
+            let max = max.len();
+            format!(
+                r#"{{"kind":"HorizontalPodAutoscaler","apiVersion":"autoscaling/v2","metadata":{{"name":"e","labels":{{"n":"{max}"}}}},"spec":{{"scaleTargetRef":{{"kind":"","name":""}},"maxReplicas":{max},"metrics":[{{"type":"Resource","resource":{{"name":"cpu","target":{{"type":"Utilization","averageUtilization":70}}}}}}]}}}}"#
+            )
+        };
+        let config_map = |text: &str| {
+            format!(
+                r#"{{"kind":"ConfigMap","apiVersion":"v1","metadata":{{"name":"e"}},"data":{{"a":"{text}","b":"{long}"}}}}"#
+            )
+        };
+        let of = |stored: &dyn Fn(&str) -> String| ["before", "now"].map(stored);
+        let views = [View::Whole, View::Metadata(MetaVersion::V1), View::Metadata(MetaVersion::V1Beta1)];
+        let mut all = std::collections::HashSet::new();
+        for (target, stored) in [
+            (served("", "v1", "events"), of(&event)),
+            (served("events.k8s.io", "v1", "events"), of(&event)),
+            (served("autoscaling", "v1", "horizontalpodautoscalers"), of(&autoscaler)),
+            (served("autoscaling", "v2", "horizontalpodautoscalers"), of(&autoscaler)),
+            (served("", "v1", "configmaps"), of(&config_map)),
+        ] {
+            for view in views {
+                for event_type in [EventType::Added, EventType::Modified, EventType::Deleted] {
+                    let change = Change { event_type, event: changed(&target, stored.clone()) };
+                    let mut alone = Vec::new();
+                    let writer = &mut EventView::new(view, &target);
+                    writer.append(&target, &change, change.record().unwrap(), &mut alone).unwrap();
+                    for _ in 0..2 {
+                        let mut chunk = Chunk::default();
+                        let event = WatchEvent::Change(change.clone());
+                        EventView::new(view, &target).write(&target, &event, false, &mut chunk).unwrap();
+                        let sent = sent(&mut chunk);
+                        assert_eq!(sent.as_bytes(), alone, "{view:?} {event_type:?}");
+                        all.insert(sent);
+                    }
+                }
+            }
+        }
+        // But for the metadata of two versions of one kind, which are the same, no two lines are.
+        let line = |kind: &str| all.iter().filter(|line| line.contains(kind)).count();
+        assert_eq!((line("PartialObjectMetadata"), all.len()), (3 * 2 * 3, 3 * 2 * 3 + 5 * 3));
+    }
+
+    /// What is long, or has to be converted, is shared; nothing else is.
+    #[tokio::test]
+    async fn watches_share_what_costs_more_than_a_copy() {
+        let long = "x".repeat(SHARED_BYTES_MIN);
+        let cases = [
+            ("", "configmaps", "short", false, [false; 3]),
+            ("", "configmaps", &*long, false, [true, false, false]),
+            ("", "configmaps", &*long, true, [false; 3]),
+            ("events.k8s.io", "events", "short", false, [true, true, false]),
+            ("events.k8s.io", "events", "short", true, [true, true, false]),
+        ];
+        for (group, plural, text, is_initial, shared) in cases {
+            let target = test_target(group, plural).await;
+            let stored = format!(
+                r#"{{"kind":"K","apiVersion":"v1","metadata":{{"name":"e"}},"data":{{"a":"{text}"}}}}"#
+            );
+            let record = record(&target, "e", stored, 7);
+            let table = View::Table(MetaVersion::V1, IncludeObject::parse("").unwrap());
+            let views = [View::Whole, View::Metadata(MetaVersion::V1), table];
+            let found = views
+                .map(|view| EventView::new(view, &target).shared(&target, &record, is_initial).is_some());
+            assert_eq!(found, shared, "{plural} of {} bytes, initial: {is_initial}", text.len());
+        }
     }
 }

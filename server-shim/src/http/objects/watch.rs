@@ -11,8 +11,11 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use watchkeep_storage::{Bookmark, Error, Revision, StatusFor, WatchEvent, WatchRequest, Watcher};
+use watchkeep_storage::{
+    Bookmark, Error, Revision, StatusFor, WatchEvent, WatchRequest, WatchStart, Watcher,
+};
 
+use super::chunk::Chunk;
 use super::fresh::when_reached;
 use super::target::Target;
 use super::view::{EventView, write_error};
@@ -30,9 +33,6 @@ const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 /// How long before the end of a watch a client that allows bookmarks gets a last one.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
-/// How many bytes of events are gathered before they are sent. A single event may be larger.
-const CHUNK_BYTES_MAX: usize = 64 << 10;
-
 /// Opens a watch and returns the body that carries it. Does not wait for a revision that the store has not
 /// reached: the stream does.
 ///
@@ -42,6 +42,7 @@ const CHUNK_BYTES_MAX: usize = 64 << 10;
 pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) -> Result<Body, ApiError> {
     let request = params.watch_options().resolve(target.scope()?);
     let request = request.map_err(|error| target.error(&error, StatusFor::Watch))?;
+    let is_initial = matches!(request.start, WatchStart::Initial { .. });
     let environment = &target.app.environment;
     let begin = environment.uptime();
     let source = match target.store.watch(request.clone()).await {
@@ -61,6 +62,8 @@ pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) 
         target: target.clone(),
         view,
         source,
+        is_initial,
+        chunk: Chunk::default(),
         bookmarks,
         sent: Revision::ZERO,
         end: Box::pin(tokio::time::sleep_until(end)),
@@ -122,6 +125,9 @@ struct EventStream {
     target: Target,
     view: EventView,
     source: Source,
+    /// Whether what comes may be of the initial events.
+    is_initial: bool,
+    chunk: Chunk,
     bookmarks: Option<Bookmarks>,
     /// The revision of the last event or bookmark that was sent.
     sent: Revision,
@@ -134,38 +140,44 @@ impl Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let mut chunk = Vec::new();
-        let ended =
-            this.end.as_mut().poll(context).is_ready() || this.draining.as_mut().poll(context).is_ready();
-        if ended {
-            // A clean end: the client comes again with the revision that it has seen.
-            this.source = Source::Ended;
+        if this.chunk.is_empty() {
+            let ended =
+                this.end.as_mut().poll(context).is_ready() || this.draining.as_mut().poll(context).is_ready();
+            if ended {
+                // A clean end: the client comes again with the revision that it has seen.
+                this.source = Source::Ended;
+            }
+            this.gather(context);
         }
-        this.gather(context, &mut chunk);
-        if !chunk.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
+        match this.chunk.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None if matches!(this.source, Source::Ended) => Poll::Ready(None),
+            None => Poll::Pending,
         }
-        if matches!(this.source, Source::Ended) { Poll::Ready(None) } else { Poll::Pending }
     }
 }
 
 impl EventStream {
     /// Writes what is there, up to a chunk; then a bookmark, if one is due.
-    fn gather(&mut self, context: &mut Context<'_>, chunk: &mut Vec<u8>) {
-        while chunk.len() < CHUNK_BYTES_MAX && self.step(context, chunk).is_ready() {}
+    fn gather(&mut self, context: &mut Context<'_>) {
+        while self.chunk.has_room() && self.step(context).is_ready() {}
+        if self.chunk.is_closed() {
+            // It is asked for again when that is sent.
+            return;
+        }
         let due = self.bookmarks.as_mut().is_some_and(|bookmarks| bookmarks.poll_due(context));
         if let (true, Source::Open(watcher)) = (due, &self.source) {
             let revision = watcher.progress();
             // Before the initial events are through there is nothing to mark. [WATCH-BOOKMARKABLE]
             if revision >= self.sent && !revision.is_zero() {
                 let bookmark = Bookmark { revision, initial_events_end: false };
-                self.write_event(&WatchEvent::Bookmark(bookmark), chunk);
+                self.write_event(&WatchEvent::Bookmark(bookmark));
             }
         }
     }
 
     /// Takes one step with the source; pending if there is nothing to be had from it now.
-    fn step(&mut self, context: &mut Context<'_>, chunk: &mut Vec<u8>) -> Poll<()> {
+    fn step(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.source {
             Source::Opening(opening) => {
                 let opened = ready!(opening.as_mut().poll(context));
@@ -173,11 +185,11 @@ impl EventStream {
             }
             Source::Refused(error) => {
                 let error = self.target.error(error, StatusFor::Watch);
-                self.end_with(&error, chunk);
+                self.end_with(&error);
             }
             Source::Open(watcher) => match ready!(Pin::new(watcher).poll_next(context)) {
-                Some(Ok(event)) => self.write_event(&event, chunk),
-                Some(Err(error)) => self.write_end(&error, chunk),
+                Some(Ok(event)) => self.write_event(&event),
+                Some(Err(error)) => self.write_end(&error),
                 None => self.source = Source::Ended,
             },
             Source::Ended => return Poll::Pending,
@@ -185,29 +197,34 @@ impl EventStream {
         Poll::Ready(())
     }
 
-    fn write_event(&mut self, event: &WatchEvent, chunk: &mut Vec<u8>) {
+    fn write_event(&mut self, event: &WatchEvent) {
+        if let (true, Source::Open(watcher)) = (self.is_initial, &self.source) {
+            // There is no progress before they are through. [WATCH-BOOKMARKABLE]
+            self.is_initial = watcher.progress().is_zero();
+        }
         self.sent = self.sent.max(match event {
             WatchEvent::Change(change) => change.revision(),
             WatchEvent::Bookmark(bookmark) => bookmark.revision,
         });
-        if let Err(error) = self.view.write(&self.target, event, chunk) {
-            self.end_with(&error, chunk);
+        let shown = self.view.write(&self.target, event, self.is_initial, &mut self.chunk);
+        if let Err(error) = shown {
+            self.end_with(&error);
         }
     }
 
     /// A reader that history has passed comes again and is told then; other errors are told at once.
-    fn write_end(&mut self, error: &Error, chunk: &mut Vec<u8>) {
+    fn write_end(&mut self, error: &Error) {
         if let Error::Compacted { requested, .. } = error {
             tracing::debug!(%requested, resource = self.target.resource.plural, "a slow watch ends");
             self.source = Source::Ended;
         } else {
-            self.end_with(&self.target.error(error, StatusFor::Watch), chunk);
+            self.end_with(&self.target.error(error, StatusFor::Watch));
         }
     }
 
-    fn end_with(&mut self, error: &ApiError, chunk: &mut Vec<u8>) {
+    fn end_with(&mut self, error: &ApiError) {
         self.source = Source::Ended;
-        write_error(error, chunk);
+        write_error(error, self.chunk.lines());
     }
 }
 
