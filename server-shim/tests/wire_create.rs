@@ -131,18 +131,15 @@ async fn bodies_are_refused_as_by_the_reference() {
             failure(
                 415,
                 "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
                 Value::Null,
             ),
         ),
         (
             r#"{"metadata":{"name":"x"}}"#,
             &["Content-Type: application/vnd.kubernetes.protobuf"],
-            failure(
-                415,
-                "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
-                Value::Null,
+            bad_request(
+                "the object provided is unrecognized (must be of type ConfigMap): it does not begin with the four bytes of a protobuf of Kubernetes ({\"metadata\":{\"name\":\"x\"}})",
             ),
         ),
     ];

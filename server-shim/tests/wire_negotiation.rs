@@ -15,7 +15,7 @@ use crate::wire_client::{
     not_found, version_of,
 };
 
-const SERVED: &str = "application/json, application/yaml";
+const SERVED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 async fn with_config_map() -> (Wire, String) {
     let wire = Wire::start().await;
@@ -41,8 +41,9 @@ async fn the_most_wanted_form_that_is_served_wins() {
         ("application/json; charset=utf-8", "application/json", "ConfigMap"),
         ("APPLICATION/JSON", "application/json", "ConfigMap"),
         ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json", "ConfigMap"),
-        ("application/vnd.kubernetes.protobuf,application/json", "application/json", "ConfigMap"),
-        ("application/vnd.kubernetes.protobuf, */*", "application/json", "ConfigMap"),
+        ("application/vnd.kubernetes.protobuf,application/json", "application/vnd.kubernetes.protobuf", ""),
+        ("application/vnd.kubernetes.protobuf, */*", "application/vnd.kubernetes.protobuf", ""),
+        ("application/vnd.kubernetes.protobuf;q=0.1, */*", "application/json", "ConfigMap"),
         ("application/yaml", "application/yaml", ""),
         ("application/json;q=0.1,application/yaml;q=0.9", "application/yaml", ""),
         ("application/json;q=0.9,application/yaml;q=0.1", "application/json", "ConfigMap"),
@@ -60,8 +61,8 @@ async fn the_most_wanted_form_that_is_served_wins() {
         ),
         (
             "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
-            "application/json",
-            "PartialObjectMetadata",
+            "application/vnd.kubernetes.protobuf",
+            "",
         ),
     ];
     for (accept, content_type, kind) in table {
@@ -77,7 +78,10 @@ async fn the_most_wanted_form_that_is_served_wins() {
 async fn what_is_not_served_is_refused_with_what_is() {
     let (wire, path) = with_config_map().await;
     let only = not_acceptable(&format!("only the following media types are accepted: {SERVED}"));
-    let watch = not_acceptable("only the following media types are accepted: application/json;stream=watch");
+    let watch = not_acceptable(
+        "only the following media types are accepted: application/json;stream=watch, \
+         application/vnd.kubernetes.protobuf;stream=watch",
+    );
     let list = not_acceptable("you requested PartialObjectMetadata, but the requested object is a list");
     let single =
         not_acceptable("you requested PartialObjectMetadataList, but the requested object is not a list");
@@ -85,8 +89,7 @@ async fn what_is_not_served_is_refused_with_what_is() {
         (path.clone(), "application/json;as=Foo;g=x;v=v1", &only),
         (path.clone(), "application/json;as=Table;v=v9;g=meta.k8s.io", &only),
         (path.clone(), "application/json;stream=bogus", &only),
-        (path.clone(), "application/vnd.kubernetes.protobuf", &only),
-        (path.clone(), "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io", &only),
+        (path.clone(), "application/json;as=Bar;v=v1;g=meta.k8s.io", &only),
         (path.clone(), "application/cbor", &only),
         (path.clone(), "application/*", &only),
         (path.clone(), "text/html", &only),

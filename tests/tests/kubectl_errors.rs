@@ -170,26 +170,24 @@ fn a_fixed_part_of_an_object_cannot_be_changed() {
 
 /// kubectl from 1.32 on sends what its generators make as protobuf, and cannot be told otherwise.
 #[test]
-fn a_body_in_protobuf_is_refused_with_the_types_that_are_accepted() {
+fn a_body_in_protobuf_is_taken() {
     let scopes = Scope::of_each("generators");
     for kubectl in &scopes {
-        let accepted = "the body of the request was in an unknown format - accepted media types include: \
-             application/json, application/yaml";
-        if kubectl.version() < FIRST_WITH_PROTOBUF {
-            assert_eq!(kubectl.ok("create configmap one --from-literal=k=v"), "configmap/one created");
-            assert_eq!(kubectl.field("cm/one", "{.data.k}"), "v");
-            continue;
-        }
-        let error = kubectl.fails("create configmap one --from-literal=k=v");
-        assert_eq!(error, format!("error: failed to create configmap: {accepted}"));
-        let error = kubectl.fails("create serviceaccount one");
-        assert!(error.contains(accepted), "{error}");
-        let error = kubectl.fails(&format!("create namespace {}-more", kubectl.namespace()));
-        assert_eq!(error, format!("Error from server (UnsupportedMediaType): {accepted}"));
-        // The same in JSON is how to go on.
-        let manifest = kubectl.ok("create configmap one --from-literal=k=v --dry-run=client -o yaml");
-        kubectl.ok_with("create -f -", &manifest);
+        assert_eq!(kubectl.ok("create configmap one --from-literal=k=v"), "configmap/one created");
         assert_eq!(kubectl.field("cm/one", "{.data.k}"), "v");
+        assert_eq!(kubectl.ok("create serviceaccount one"), "serviceaccount/one created");
+        let deployment = "create deployment web --image=nginx:1 --replicas=2 --port=8080";
+        assert_eq!(kubectl.ok(deployment), "deployment.apps/web created");
+        let container = "{.spec.replicas} {.spec.template.spec.containers[0].image} \
+                         {.spec.template.spec.containers[0].ports[0].containerPort}";
+        assert_eq!(kubectl.field("deployment/web", container), "2 nginx:1 8080");
+        let secret = "create secret generic s --from-literal=password=hunter2";
+        assert_eq!(kubectl.ok(secret), "secret/s created");
+        assert_eq!(kubectl.field("secret/s", "{.data.password}"), "aHVudGVyMg==");
+        let more = format!("{}-more", kubectl.namespace());
+        assert_eq!(kubectl.ok(&format!("create namespace {more}")), format!("namespace/{more} created"));
+        let error = kubectl.fails("create configmap one --from-literal=k=v");
+        assert_eq!(error, "error: failed to create configmap: configmaps \"one\" already exists");
     }
     let newest = installed().unwrap_or_else(|error| panic!("{error}")).pop();
     assert!(newest.is_some_and(|newest| newest.version >= FIRST_WITH_PROTOBUF), "no kubectl sends protobuf");

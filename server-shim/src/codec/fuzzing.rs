@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::patch::{Patch, PatchFormat};
+use super::protobuf::{self, Envelope};
 use super::time::Precision;
 use super::{Document, Identity, MAX_DEPTH, bytes, decode, duration, encode, json, quantity, time, yaml};
 use crate::kinds::generated::fields::CORE_V1_POD;
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_patch", fuzz_json_patch),
     ("merge_patch", fuzz_merge_patch),
     ("strategic_patch", fuzz_strategic_patch),
+    ("protobuf", fuzz_protobuf),
 ];
 
 /// A body of JSON, taken as a pod: canonical bytes decode to themselves.
@@ -78,6 +80,21 @@ pub fn fuzz_merge_patch(data: &[u8]) {
 /// A strategic merge patch of a pod.
 pub fn fuzz_strategic_patch(data: &[u8]) {
     check_patch(PatchFormat::Strategic, data);
+}
+
+/// A body of protobuf, taken as a pod: what it says is said by its own protobuf as well.
+pub fn fuzz_protobuf(data: &[u8]) {
+    let Ok(envelope) = Envelope::open(data) else { return };
+    let Ok(read) = protobuf::decode(&CORE_V1_POD, envelope.message) else { return };
+    check_pod(Value::Object(read.clone()));
+    let Ok((object, _)) = decode(&CORE_V1_POD, POD, Value::Object(read)) else { return };
+    let Value::Object(fields) = &object else { return };
+    let message = protobuf::encode(&CORE_V1_POD, fields);
+    let again = protobuf::decode(&CORE_V1_POD, &message).map(Value::Object);
+    let Ok(Ok((again, _))) = again.map(|again| decode(&CORE_V1_POD, POD, again)) else {
+        panic!("its own protobuf is refused")
+    };
+    assert_eq!(again.to_string(), object.to_string(), "its own protobuf says the same");
 }
 
 fn check_spelling(data: &[u8], canonical: impl Fn(&str) -> Option<String>) {
@@ -194,6 +211,20 @@ mod tests {
             let data = if round < CORPUS.len() { seed.to_vec() } else { mutate(&mut random, seed) };
             for (_, target) in TARGETS {
                 target(&data);
+            }
+        }
+    }
+
+    #[test]
+    fn no_broken_message_breaks_the_reader_of_protobuf() {
+        for seed in 1..40 {
+            let mut random = Random::new(seed);
+            let (pod, _) = decode(&CORE_V1_POD, POD, specimen::object(&CORE_V1_POD, &mut random)).unwrap();
+            let message = protobuf::encode(&CORE_V1_POD, pod.as_object().unwrap());
+            let body = Envelope::close(POD, &message);
+            fuzz_protobuf(&body);
+            for _ in 0..200 {
+                fuzz_protobuf(&mutate(&mut random, &body));
             }
         }
     }

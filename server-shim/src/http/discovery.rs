@@ -30,7 +30,7 @@ pub fn half(documents: &Documents, half: Half, headers: &HeaderMap, query: Optio
 
 /// Any other document.
 pub fn document(document: &Document, headers: &HeaderMap, query: Option<&str>) -> Response<Body> {
-    match negotiate(headers, query, Answer::Object) {
+    match negotiate(headers, query, Answer::Document) {
         Ok(negotiated) => response::rendered(StatusCode::OK, document.json.clone(), &negotiated),
         Err(refusal) => response::error(&refusal, &negotiate_status(headers, query)),
     }

@@ -22,13 +22,14 @@ const STRATEGIC_MERGE_PATCH: &str = "application/strategic-merge-patch+json";
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 const OBJECTS_SERVED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const DOCUMENTS_SERVED: &str = "application/json, application/yaml";
 const WATCHES_SERVED: &str =
     "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 
 const META_GROUP: &str = "meta.k8s.io";
 
 /// How an object is written down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
     /// `application/json`.
     #[default]
@@ -46,6 +47,14 @@ impl Format {
             Self::Json => JSON,
             Self::Yaml => YAML,
             Self::Protobuf => PROTOBUF,
+        }
+    }
+
+    /// The media type of a stream of events.
+    pub fn stream_type(self) -> &'static str {
+        match self {
+            Self::Json | Self::Yaml => self.media_type(),
+            Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         }
     }
 }
@@ -89,6 +98,8 @@ pub enum Answer {
     List,
     /// A stream of events.
     Watch,
+    /// What the server says of itself: discovery, which has no protobuf here.
+    Document,
 }
 
 /// The representation that the client gets.
@@ -128,7 +139,7 @@ fn serve(clause: &Clause<'_>, answer: Answer) -> Option<(Format, Option<Transfor
         Format::Json
     } else if clause.accepts(YAML) && answer != Answer::Watch {
         Format::Yaml
-    } else if clause.accepts(PROTOBUF) {
+    } else if clause.accepts(PROTOBUF) && answer != Answer::Document {
         Format::Protobuf
     } else {
         return None;
@@ -169,9 +180,10 @@ fn check_fit(transform: Option<Transform>, answer: Answer) -> Result<(), ApiErro
         (Some(Transform::PartialObjectMetadata(_)), Answer::List) => {
             "you requested PartialObjectMetadata, but the requested object is a list"
         }
-        (Some(Transform::PartialObjectMetadataList(_)), Answer::Object | Answer::Watch) => {
-            "you requested PartialObjectMetadataList, but the requested object is not a list"
-        }
+        (
+            Some(Transform::PartialObjectMetadataList(_)),
+            Answer::Object | Answer::Watch | Answer::Document,
+        ) => "you requested PartialObjectMetadataList, but the requested object is not a list",
         _ => return Ok(()),
     };
     Err(ApiError::new(406, "NotAcceptable", message))
@@ -181,6 +193,7 @@ fn nothing_accepted(answer: Answer) -> ApiError {
     match answer {
         Answer::Watch => not_acceptable(WATCHES_SERVED),
         Answer::Object | Answer::List => not_acceptable(OBJECTS_SERVED),
+        Answer::Document => not_acceptable(DOCUMENTS_SERVED),
     }
 }
 

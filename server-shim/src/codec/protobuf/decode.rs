@@ -160,7 +160,7 @@ fn read_entry(item: Shape, mut entry: &[u8], depth: usize) -> Result<(String, Va
         match tag {
             1 => {
                 expect(wire_type, WireType::LengthDelimited, 1)?;
-                key = text(take(&mut entry)?)?.to_owned();
+                text(take(&mut entry)?)?.clone_into(&mut key);
             }
             2 => value = read_value(item, wire_type, &mut entry, depth + 1)?,
             _ => skip_field(wire_type, tag, &mut entry, DecodeContext::default())?,

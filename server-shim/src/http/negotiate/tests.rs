@@ -28,8 +28,14 @@ fn the_most_wanted_representation_that_is_served_is_chosen() {
         ("application/json", "Json"),
         ("application/yaml", "Yaml"),
         ("application/json;q=0.5,application/yaml", "Yaml"),
-        ("application/vnd.kubernetes.protobuf,application/json", "Json"),
-        ("application/vnd.kubernetes.protobuf, */*", "Json"),
+        ("application/vnd.kubernetes.protobuf", "Protobuf"),
+        ("application/vnd.kubernetes.protobuf,application/json", "Protobuf"),
+        ("application/vnd.kubernetes.protobuf;q=0.1, */*", "Json"),
+        ("application/vnd.kubernetes.protobuf;stream=watch", "Protobuf"),
+        (
+            "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+            "Protobuf PartialObjectMetadataList(V1)",
+        ),
         ("application/cbor,application/yaml;q=0.1", "Yaml"),
         ("text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8", "Json"),
         ("application/json;stream=watch", "Json"),
@@ -53,10 +59,12 @@ fn the_most_wanted_representation_that_is_served_is_chosen() {
 
 #[test]
 fn what_is_not_served_is_refused_with_what_is() {
-    let objects = "406 only the following media types are accepted: application/json, application/yaml";
-    let watches = "406 only the following media types are accepted: application/json;stream=watch";
+    let objects = "406 only the following media types are accepted: application/json, application/yaml, \
+                   application/vnd.kubernetes.protobuf";
+    let watches = "406 only the following media types are accepted: application/json;stream=watch, \
+                   application/vnd.kubernetes.protobuf;stream=watch";
     let refused = [
-        "application/vnd.kubernetes.protobuf",
+        "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io",
         "application/cbor",
         "application/*",
         "text/html",
@@ -68,6 +76,9 @@ fn what_is_not_served_is_refused_with_what_is() {
         assert_eq!(words(accept, Answer::Watch), watches, "{accept}");
     }
     assert_eq!(words("application/yaml", Answer::Watch), watches);
+    let documents = "406 only the following media types are accepted: application/json, application/yaml";
+    assert_eq!(words("application/vnd.kubernetes.protobuf", Answer::Document), documents);
+    assert_eq!(words("application/vnd.kubernetes.protobuf,application/json", Answer::Document), "Json");
     assert_eq!(words("application/yaml,application/json;q=0.1", Answer::Watch), "Json");
 }
 
@@ -85,7 +96,8 @@ fn metadata_of_a_list_has_a_kind_of_its_own() {
 #[test]
 fn a_status_is_never_refused() {
     let format = |accept| negotiate_status(&with(ACCEPT, accept), None).format;
-    assert_eq!(format("application/vnd.kubernetes.protobuf"), Format::Json);
+    assert_eq!(format("application/vnd.kubernetes.protobuf"), Format::Protobuf);
+    assert_eq!(format("application/cbor"), Format::Json);
     assert_eq!(format("application/yaml"), Format::Yaml);
     assert_eq!(format(TABLE), Format::Json);
 }
@@ -109,8 +121,9 @@ fn a_body_without_a_content_type_is_json() {
     assert_eq!(format("application/json; charset=utf-8"), Ok(Format::Json));
     assert_eq!(format("Application/YAML"), Ok(Format::Yaml));
     let refusal = "the body of the request was in an unknown format - accepted media types include: \
-                   application/json, application/yaml";
-    for other in ["application/vnd.kubernetes.protobuf", "application/cbor", "text/plain"] {
+                   application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    assert_eq!(format("application/vnd.kubernetes.protobuf"), Ok(Format::Protobuf));
+    for other in ["application/cbor", "text/plain"] {
         assert_eq!(format(other), Err((415, refusal.to_owned())), "{other}");
     }
 }

@@ -24,7 +24,8 @@
 //! | configmaps of 1.6 KB | 0.25 µs | |
 //! | metadata of pods of 8 KB | 0.27 µs | |
 //!
-//! So what is converted is shared, and what is long and shown as it is stored ([`super::view`] has the bound).
+//! So what is converted is shared, what is written as protobuf, and what is long and shown as it is stored
+//! ([`super::view`] has the bound).
 //! Shorter ones, and metadata that are not converted, are copied from the record into the chunk of the watch,
 //! which is cheaper than a look here. Rows of tables are not shared: they show ages, which depend on the time
 //! of the request. Neither are bookmarks, which one watch shows once, nor initial events, but for those that
@@ -36,7 +37,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 use watchkeep_storage::{Change, EventType, Key, Revision};
 
-use crate::http::negotiate::MetaVersion;
+use crate::http::negotiate::{Format, MetaVersion};
 
 /// How many bytes all lines may cost: some seconds of a busy server.
 const BYTES_MAX: u64 = 16 << 20;
@@ -60,6 +61,8 @@ pub(super) struct Form {
     pub(super) metadata: Option<MetaVersion>,
     /// The version in which the resource is served.
     pub(super) api_version: &'static str,
+    /// How it is written down.
+    pub(super) format: Format,
 }
 
 /// What a line is found by. The key tells the resource.
@@ -188,7 +191,7 @@ mod tests {
         Change { event_type, event }
     }
 
-    const WHOLE: Form = Form { metadata: None, api_version: "v1" };
+    const WHOLE: Form = Form { metadata: None, api_version: "v1", format: Format::Json };
 
     #[test]
     fn a_line_is_encoded_once_and_another_one_is_another() {
@@ -202,6 +205,7 @@ mod tests {
             (change("/pods/n/b", 7, EventType::Added), WHOLE),
             (change("/jobs/n/a", 7, EventType::Added), WHOLE),
             (change("/pods/n/a", 7, EventType::Added), Form { api_version: "v2", ..WHOLE }),
+            (change("/pods/n/a", 7, EventType::Added), Form { format: Format::Protobuf, ..WHOLE }),
             (change("/pods/n/a", 7, EventType::Added), metadata(MetaVersion::V1)),
             (change("/pods/n/a", 7, EventType::Added), metadata(MetaVersion::V1Beta1)),
         ];

@@ -144,14 +144,14 @@ impl Call {
     }
 
     async fn watch(self) -> Result<Response<Body>, ApiError> {
-        let (_, view) = self.negotiated(negotiate::Answer::Watch)?;
+        let (negotiated, view) = self.negotiated(negotiate::Answer::Watch)?;
         let mut params = ReadParams::parse(&self.query, &self.route.resource, true)?;
         if let Some(name) = &self.route.name {
             params.pin_name(name)?;
         }
         let target = self.target()?;
-        let body = watch::open(&target, &params, EventView::new(view, &target)).await?;
-        Ok(response::with_type(StatusCode::OK, negotiate::JSON, body))
+        let body = watch::open(&target, &params, EventView::new(view, negotiated.format, &target)).await?;
+        Ok(response::with_type(StatusCode::OK, negotiated.format.stream_type(), body))
     }
 
     async fn create(self, body: Bytes) -> Result<Response<Body>, ApiError> {

@@ -1,6 +1,8 @@
 //! How records look in responses: whole, as metadata, or as rows of a table; alone, in a list, or in the
 //! events of a watch.
 
+use std::convert::Infallible;
+
 use serde_json::json;
 use watchkeep_storage::{Bookmark, Change, EventType, Record, Revision, WatchEvent};
 
@@ -8,10 +10,12 @@ use super::chunk::Chunk;
 use super::frames::Form;
 use super::object::Object;
 use super::target::Target;
+use crate::codec::protobuf::WatchFrame;
 use crate::convert;
 use crate::http::error::ApiError;
-use crate::http::negotiate::{MetaVersion, Transform};
+use crate::http::negotiate::{Format, MetaVersion, Transform};
 use crate::http::params::Query;
+use crate::http::render;
 use crate::table::{IncludeObject, TableMetadata, TableVersion, TableWriter};
 
 /// The annotation of the bookmark that ends the initial events of a watch.
@@ -257,14 +261,15 @@ fn write_list_head(kind: &str, api_version: &str, metadata: &ListMetadata, out: 
 /// Writes the events of one watch.
 pub(super) struct EventView {
     view: View,
+    format: Format,
     /// Writes all tables of the watch: only the first has column definitions.
     table: Option<TableWriter>,
 }
 
 impl EventView {
     /// The writer of a watch's events.
-    pub(super) fn new(view: View, target: &Target) -> Self {
-        Self { view, table: view.table(target) }
+    pub(super) fn new(view: View, format: Format, target: &Target) -> Self {
+        Self { view, format, table: view.table(target) }
     }
 
     /// Appends an event, with its line end.
@@ -280,10 +285,12 @@ impl EventView {
     ) -> Result<(), ApiError> {
         match event {
             WatchEvent::Bookmark(bookmark) => {
-                let out = out.lines();
-                out.extend_from_slice(b"{\"type\":\"BOOKMARK\",\"object\":");
-                self.write_bookmark(target, *bookmark, out);
-                out.extend_from_slice(b"}\n");
+                let format = self.format;
+                let write = |out: &mut Vec<u8>| {
+                    self.write_bookmark(target, *bookmark, out);
+                    Ok(())
+                };
+                write_frame(format, "BOOKMARK", out.lines(), write)?;
             }
             WatchEvent::Change(change) => {
                 let Some(record) = change.record() else { return Ok(()) };
@@ -306,8 +313,9 @@ impl EventView {
             View::Metadata(version) => (Some(version), false),
             View::Table(..) => return None,
         };
-        let api_version = target.resource.api_version;
-        (is_copy_dear || convert::is_needed(&target.resource)).then_some(Form { metadata, api_version })
+        let is_made = self.format == Format::Protobuf || convert::is_needed(&target.resource);
+        let form = Form { metadata, api_version: target.resource.api_version, format: self.format };
+        (is_copy_dear || is_made).then_some(form)
     }
 
     /// The line of a change.
@@ -344,14 +352,14 @@ impl EventView {
         if let View::Whole = self.view {
             out.reserve(record.value.bytes().len() + LINE_BYTES);
         }
-        out.extend_from_slice(match change.event_type {
-            EventType::Added => b"{\"type\":\"ADDED\",\"object\":".as_slice(),
-            EventType::Modified => b"{\"type\":\"MODIFIED\",\"object\":",
-            EventType::Deleted => b"{\"type\":\"DELETED\",\"object\":",
-        });
-        self.write_object(target, record, change.revision(), out)?;
-        out.extend_from_slice(b"}\n");
-        Ok(())
+        let event_type = match change.event_type {
+            EventType::Added => "ADDED",
+            EventType::Modified => "MODIFIED",
+            EventType::Deleted => "DELETED",
+        };
+        let format = self.format;
+        let write = |out: &mut Vec<u8>| self.write_object(target, record, change.revision(), out);
+        write_frame(format, event_type, out, write)
     }
 
     fn write_object(
@@ -389,13 +397,36 @@ impl EventView {
             format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata}}}");
         out.extend_from_slice(text.as_bytes());
     }
+
+    /// Appends the event that ends a watch with an error. It is a plain Status in every view.
+    pub(super) fn write_error(&self, error: &ApiError, out: &mut Vec<u8>) {
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&error.to_json());
+            Ok::<_, Infallible>(())
+        };
+        let Ok(()) = write_frame(self.format, "ERROR", out, write);
+    }
 }
 
-/// Appends the event that ends a watch with an error. It is a plain Status in every view.
-pub(super) fn write_error(error: &ApiError, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"type\":\"ERROR\",\"object\":");
-    out.extend_from_slice(&error.to_json());
+/// Appends an event in its frame. `write` appends the object as JSON.
+fn write_frame<E>(
+    format: Format,
+    event_type: &str,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    if format == Format::Protobuf {
+        let mut json = Vec::new();
+        write(&mut json)?;
+        WatchFrame { event_type, object: &render::protobuf(&json) }.write(out);
+        return Ok(());
+    }
+    for part in ["{\"type\":\"", event_type, "\",\"object\":"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    write(out)?;
     out.extend_from_slice(b"}\n");
+    Ok(())
 }
 
 #[cfg(test)]
@@ -434,7 +465,7 @@ mod tests {
     #[tokio::test]
     async fn an_event_that_cannot_be_shown_leaves_no_half_line() {
         let target = test_target("events.k8s.io", "events").await;
-        let mut view = EventView::new(View::Whole, &target);
+        let mut view = EventView::new(View::Whole, Format::Json, &target);
         let mut chunk = Chunk::default();
         let event = r#"{"kind":"Event","apiVersion":"v1","metadata":{"name":"e"}}"#;
         view.write(&target, &added(&target, event), false, &mut chunk).unwrap();
@@ -499,12 +530,14 @@ mod tests {
                 for event_type in [EventType::Added, EventType::Modified, EventType::Deleted] {
                     let change = Change { event_type, event: changed(&target, stored.clone()) };
                     let mut alone = Vec::new();
-                    let writer = &mut EventView::new(view, &target);
+                    let writer = &mut EventView::new(view, Format::Json, &target);
                     writer.append(&target, &change, change.record().unwrap(), &mut alone).unwrap();
                     for _ in 0..2 {
                         let mut chunk = Chunk::default();
                         let event = WatchEvent::Change(change.clone());
-                        EventView::new(view, &target).write(&target, &event, false, &mut chunk).unwrap();
+                        EventView::new(view, Format::Json, &target)
+                            .write(&target, &event, false, &mut chunk)
+                            .unwrap();
                         let sent = sent(&mut chunk);
                         assert_eq!(sent.as_bytes(), alone, "{view:?} {event_type:?}");
                         all.insert(sent);
@@ -536,8 +569,9 @@ mod tests {
             let record = record(&target, "e", stored, 7);
             let table = View::Table(MetaVersion::V1, IncludeObject::parse("").unwrap());
             let views = [View::Whole, View::Metadata(MetaVersion::V1), table];
-            let found = views
-                .map(|view| EventView::new(view, &target).shared(&target, &record, is_initial).is_some());
+            let found = views.map(|view| {
+                EventView::new(view, Format::Json, &target).shared(&target, &record, is_initial).is_some()
+            });
             assert_eq!(found, shared, "{plural} of {} bytes, initial: {is_initial}", text.len());
         }
     }

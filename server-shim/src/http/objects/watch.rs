@@ -18,7 +18,7 @@ use watchkeep_storage::{
 use super::chunk::Chunk;
 use super::fresh::when_reached;
 use super::target::Target;
-use super::view::{EventView, write_error};
+use super::view::EventView;
 use crate::http::error::ApiError;
 use crate::http::params::ReadParams;
 use crate::http::response::{Body, BoxError};
@@ -224,7 +224,7 @@ impl EventStream {
 
     fn end_with(&mut self, error: &ApiError) {
         self.source = Source::Ended;
-        write_error(error, self.chunk.lines());
+        self.view.write_error(error, self.chunk.lines());
     }
 }
 

@@ -67,6 +67,15 @@ mod tests {
 
     use super::*;
     use crate::codec::protobuf::decode;
+    use crate::kinds::generated::fields::{CORE_V1_POD, META_V1_LIST_META};
+
+    static LIST: Type = Type::new(
+        "PodList",
+        &[
+            Field::new("metadata", &[1], Shape::Object(&META_V1_LIST_META), Presence::Always),
+            Field::new("items", &[2], Shape::List(&Shape::Object(&CORE_V1_POD)), Presence::Always),
+        ],
+    );
 
     fn rendered(json: &Value) -> Vec<u8> {
         protobuf(json.to_string().as_bytes())
@@ -104,23 +113,6 @@ mod tests {
         let bytes = rendered(&list);
         let envelope = Envelope::open(&bytes).unwrap();
         assert_eq!(envelope.kind, "PodList");
-        static LIST: Type = Type::new(
-            "PodList",
-            &[
-                Field::new(
-                    "metadata",
-                    &[1],
-                    Shape::Object(&crate::kinds::generated::fields::META_V1_LIST_META),
-                    Presence::Always,
-                ),
-                Field::new(
-                    "items",
-                    &[2],
-                    Shape::List(&Shape::Object(&crate::kinds::generated::fields::CORE_V1_POD)),
-                    Presence::Always,
-                ),
-            ],
-        );
         let object = decode(&LIST, envelope.message).unwrap();
         assert_eq!(object["metadata"], list["metadata"]);
         assert_eq!(object["items"], list["items"]);
