@@ -30,10 +30,10 @@ impl Resource {
 }
 
 /// The words that objects are filled with: more than compression looks back.
-const TEXT_BYTES: usize = 1 << 20;
+const TEXT_BYTES: usize = 4 << 20;
 
-/// How far apart the texts of two neighbours begin; a prime.
-const STRIDE: usize = 104_729;
+/// How many texts an object has at most: a pod's variables have one each.
+const TEXTS_MAX: u64 = 1 << 16;
 
 /// What an object in a list has beside what was sent: uid, creation timestamp and resource version, but no kind.
 const ADDED_BYTES: usize = 90;
@@ -118,7 +118,7 @@ impl Objects {
 
     fn push_data(&self, n: u32, wanted: usize, json: &mut String) {
         json.push_str("\"data\":{\"text\":\"");
-        json.push_str(self.text(n, wanted.saturating_sub(json.len() + 3)));
+        json.push_str(self.text(n, 0, wanted.saturating_sub(json.len() + 3)));
         json.push_str("\"}}");
     }
 
@@ -136,7 +136,6 @@ impl Objects {
             "\"spec\":{\"containers\":[{\"name\":\"main\",\"image\":\"registry.example/team/app:v1.2.3\",\
              \"ports\":[{\"containerPort\":8080,\"protocol\":\"TCP\"}],\"env\":[",
         );
-        // A variable may have a text of its own, as neighbours have.
         let room = wanted.saturating_sub(json.len() + end.len());
         let begun = json.len();
         for variable in 0.. {
@@ -149,38 +148,51 @@ impl Objects {
                 json.push(',');
             }
             json.push_str(&head);
-            json.push_str(self.text(n.wrapping_add(variable), left.min(VARIABLE_BYTES)));
+            json.push_str(self.text(n, variable, left.min(VARIABLE_BYTES)));
             json.push_str("\"}");
         }
         json.push_str(&end);
     }
 
-    /// So many letters of the words, another part for each number.
-    fn text(&self, n: u32, length: usize) -> &str {
+    /// So many letters of the words, from a place that looks chosen by chance: what lies side by side in a list has
+    /// little in common, as a compressed list would otherwise be far smaller than real ones.
+    fn text(&self, n: u32, part: u64, length: usize) -> &str {
         let length = length.min(TEXT_BYTES);
-        let places = TEXT_BYTES - length + 1;
-        let start = usize::try_from(n).unwrap_or_default().wrapping_mul(STRIDE).checked_rem(places);
-        let start = start.unwrap_or_default();
+        let places = (TEXT_BYTES - length + 1) as u64;
+        let place = mixed(u64::from(n) * TEXTS_MAX + part).checked_rem(places).unwrap_or_default();
+        let start = usize::try_from(place).unwrap_or_default();
         let part = self.text.get(start..start + length).unwrap_or_default();
         std::str::from_utf8(part).unwrap_or_default()
     }
 }
 
+/// The finalizer of `SplitMix64`: neighbours become far apart.
+fn mixed(number: u64) -> u64 {
+    let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+/// One byte in seven is a space.
+const SPACES_BELOW: u8 = 37;
+
 /// Random words of small letters with spaces between them.
 fn words(seed: u64) -> Bytes {
-    let mut chance = StdRng::seed_from_u64(seed);
-    let mut text = Vec::with_capacity(TEXT_BYTES);
-    while text.len() < TEXT_BYTES {
-        let length = chance.random_range(3..10);
-        text.extend((0..length).map(|_| chance.random_range(b'a'..=b'z')));
-        text.push(b' ');
+    let mut text = vec![0; TEXT_BYTES];
+    StdRng::seed_from_u64(seed).fill(text.as_mut_slice());
+    for byte in &mut text {
+        *byte = if *byte < SPACES_BELOW { b' ' } else { b'a' + *byte % 26 };
     }
-    text.truncate(TEXT_BYTES);
     text.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
     use serde_json::Value;
 
     use super::*;
@@ -200,6 +212,24 @@ mod tests {
                 assert!(short.is_some_and(|short| short < VARIABLE_BYTES), "{resource:?}: {}", body.len());
             }
             assert_ne!(bodies[0].slice(400..), bodies[1].slice(400..));
+        }
+    }
+
+    /// The size of all of these, compressed together.
+    fn compressed(bodies: &[Bytes]) -> usize {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&bodies.concat()).unwrap();
+        encoder.finish().unwrap().len()
+    }
+
+    #[test]
+    fn what_lies_side_by_side_has_little_text_in_common() {
+        for namespaces in [1, 10, 13, 1_000] {
+            let shape = Shape { bytes: 1_600, namespaces, nodes: 7, seed: 1 };
+            let objects = Objects::new(Resource::Configmaps, 100_000, shape);
+            let bodies: Vec<_> = (0..50).map(|n| objects.body(n * namespaces, "r.0")).collect();
+            let sent: usize = bodies.iter().map(Bytes::len).sum();
+            assert!(compressed(&bodies) > sent * 2 / 5, "{namespaces}: {} of {sent}", compressed(&bodies));
         }
     }
 
