@@ -4,6 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The most clients of a closed loop: each has a connection.
+const CLIENTS_MAX: i64 = 1_000;
+
+/// The most watches: with HTTP/1.1 each has a connection.
+const WATCHES_MAX: i64 = 100_000;
+
+/// The most writes of an open loop in a second: what one thread can begin.
+const RATE_MAX: i64 = 100_000;
+
 /// Asks a Kubernetes API server over HTTP, and tells what it cost the server.
 #[derive(Debug, Parser)]
 #[command(name = "watchkeep-bench", version)]
@@ -141,7 +150,7 @@ pub struct FillOptions {
     #[arg(long, default_value_t = 10_000)]
     pub objects: u32,
     /// How many are written at the same time, each on a connection of its own.
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub writers: u32,
     /// What they are like.
     #[command(flatten)]
@@ -164,7 +173,7 @@ pub struct ListOptions {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub lists: u32,
     /// How many are asked for at the same time.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub clients: u32,
     /// Pages of so many objects.
     #[arg(long)]
@@ -202,13 +211,13 @@ pub struct WatchOptions {
     #[command(flatten)]
     pub shape: Shape,
     /// How many watches, one measurement for each number.
-    #[arg(long, value_delimiter = ',', default_value = "1000")]
+    #[arg(long, value_delimiter = ',', default_value = "1000", value_parser = clap::value_parser!(u32).range(0..=WATCHES_MAX))]
     pub watchers: Vec<u32>,
     /// What each selects: spec.nodeName=NAME or metadata.name=NAME, where {n} is the number of the watch.
     #[arg(long, value_name = "SELECTOR")]
     pub field_selector: Option<String>,
     /// How many writes are sent in a second, each when it is due, whether or not those before are answered.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
     pub rate: u32,
     /// For how many seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -240,7 +249,7 @@ pub struct WriteOptions {
     #[command(flatten)]
     pub shape: Shape,
     /// How many write at the same time, each on a connection of its own; one measurement for each number.
-    #[arg(long, value_delimiter = ',', default_value = "1,8,64", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64", value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub writers: Vec<u32>,
     /// How many writes for each number of writers.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]

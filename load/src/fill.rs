@@ -15,7 +15,7 @@ use crate::crew::{Turns, all};
 use crate::error::LoadError;
 use crate::latency::{Latencies, Percentiles};
 use crate::meter::{Cost, Memory, Meter};
-use crate::numbers::{rate, show};
+use crate::numbers::{rate, several, show};
 use crate::objects::Objects;
 use crate::report::{Cells, Figures, Report};
 use crate::target::Target;
@@ -75,7 +75,7 @@ pub(crate) async fn run(
         cost,
         memory: meter.memory(),
     };
-    report.add(format!("{} writers", options.writers), &figures)
+    report.add(several(options.writers, "writer", "s"), &figures)
 }
 
 /// Makes sure that the objects are there.

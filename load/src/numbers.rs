@@ -39,6 +39,11 @@ pub(crate) fn mebibytes(bytes: u64) -> f64 {
     float(bytes) / 1_048_576.0
 }
 
+/// So many of something, whose name forms its plural with an ending.
+pub(crate) fn several(count: u32, name: &str, ending: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}{ending}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +52,14 @@ mod tests {
     fn three_digits_are_shown_and_nothing_is_a_dash() {
         let shown = [None, Some(0.0), Some(0.1234), Some(1.234), Some(12.34), Some(1_234.4)].map(show);
         assert_eq!(shown, ["-", "0.000", "0.123", "1.23", "12.3", "1234"]);
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!(
+            [0, 1, 2].map(|count| several(count, "watch", "es")),
+            ["0 watches", "1 watch", "2 watches"]
+        );
     }
 
     #[test]

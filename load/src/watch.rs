@@ -25,7 +25,7 @@ use crate::files;
 use crate::fill;
 use crate::latency::Percentiles;
 use crate::meter::{Cost, Memory, Meter};
-use crate::numbers::{each, float, show};
+use crate::numbers::{each, float, several, show};
 use crate::objects::Objects;
 use crate::report::{Cells, Figures, Report};
 use crate::schedule::Schedule;
@@ -78,7 +78,7 @@ pub(crate) async fn run(
         files::make_room(watchers.into())?;
         let plan = Plan::new(objects.clone(), watchers, options.field_selector.as_deref())?;
         let figures = measure(target, meter, options, plan).await?;
-        report.add(format!("{watchers} watches"), &figures)?;
+        report.add(several(watchers, "watch", "es"), &figures)?;
     }
     Ok(())
 }

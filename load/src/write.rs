@@ -17,7 +17,7 @@ use crate::error::LoadError;
 use crate::fill;
 use crate::latency::{Latencies, Percentiles};
 use crate::meter::{Cost, Memory, Meter};
-use crate::numbers::{rate, show};
+use crate::numbers::{rate, several, show};
 use crate::objects::Objects;
 use crate::report::{Cells, Figures, Report};
 use crate::stamp::{ANNOTATION, Stamps};
@@ -75,7 +75,7 @@ pub(crate) async fn run(
             latencies: Mutex::new(Latencies::new()),
         });
         let figures = write(writing, meter).await?;
-        report.add(format!("{writers} writers"), &figures)?;
+        report.add(several(writers, "writer", "s"), &figures)?;
     }
     Ok(())
 }
