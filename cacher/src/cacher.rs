@@ -11,6 +11,7 @@ use watchkeep_storage::{
 
 use crate::checker::{self, Verdict};
 use crate::delegate::{Known, Route, route};
+use crate::held::Held;
 use crate::list;
 use crate::open::OpenPicture;
 use crate::options::CacherOptions;
@@ -42,7 +43,7 @@ impl Cacher {
         Self { shared, tasks }
     }
 
-    /// Waits until the cache is filled.
+    /// Waits until the cache is filled, or closed.
     pub async fn filled(&self) {
         self.shared.ready.wait().await;
     }
@@ -64,6 +65,11 @@ impl Cacher {
     /// What its window of events holds.
     pub fn window(&self) -> WindowStats {
         self.shared.window.lock().stats()
+    }
+
+    /// What it keeps for those who read it.
+    pub fn held(&self) -> Held {
+        self.shared.held()
     }
 
     /// How many objects it holds.

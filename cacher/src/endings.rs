@@ -4,12 +4,15 @@
 //! Whoever ends watches counts first and wakes them then; a watch looks after it has left its waker. So none sleeps
 //! on.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use watchkeep_storage::{CompactedDuring, Error, Revision};
 
+use crate::ready;
+use crate::sync::{AtomicBool, AtomicU64};
+
 /// What has ended watches so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Endings {
     closed: AtomicBool,
     /// How often the cache was found to be wrong.
@@ -34,7 +37,7 @@ impl Endings {
     /// [`Error::NotReady`] when the cache has been closed, [`Error::Compacted`] when it was found to be wrong.
     pub(crate) fn check(&self, opened: Opened, position: Revision) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::NotReady { reason: "the cache is closed".to_owned() });
+            return Err(ready::ended());
         }
         if self.open() == opened {
             return Ok(());
@@ -70,3 +73,7 @@ impl Endings {
 fn gone(requested: Revision, oldest: Revision) -> Error {
     Error::Compacted { requested, oldest, during: CompactedDuring::Watch }
 }
+
+#[cfg(test)]
+#[path = "endings/tests.rs"]
+mod tests;

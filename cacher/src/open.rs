@@ -52,6 +52,11 @@ impl OpenPictures {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.open.lock().places.len()
+    }
+
     fn next_deadline(&self) -> Duration {
         self.environment.uptime().saturating_add(self.deadline)
     }

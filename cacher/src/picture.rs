@@ -126,3 +126,7 @@ impl Picture {
         self.objects.len()
     }
 }
+
+#[cfg(test)]
+#[path = "picture/tests.rs"]
+mod tests;

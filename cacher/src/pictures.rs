@@ -114,6 +114,11 @@ impl Pictures {
         gone.chain(gone_read.into_iter().map(|(_, picture)| picture)).collect()
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Whether there is a picture of a revision before this one.
     pub(crate) fn any_before(&self, revision: Revision) -> bool {
         self.kept.front().is_some_and(|first| first.picture.revision < revision)

@@ -83,6 +83,11 @@ impl Progress {
         drop(waker);
     }
 
+    /// How many watches wait.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().wakers.len()
+    }
+
     /// The cache has come to a revision: who could not answer before is to be woken.
     pub(crate) fn reached(&self, revision: Revision, wakers: &mut Vec<Waker>) {
         let mut state = self.0.lock();

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 use watchkeep_storage::{Environment, Error};
 
@@ -11,61 +10,83 @@ const RETRY_MAX: f64 = 30.0;
 /// How fast the wait grows with the time that the cache was not ready.
 const RETRY_GROWTH: f64 = 0.06;
 
-/// Pending, then ready, then perhaps pending again; at last stopped.
-pub(crate) struct Ready {
-    state: Mutex<State>,
-    /// Wakes who waits for the cache to be ready.
-    changed: watch::Sender<bool>,
-}
+/// Pending, then ready, then perhaps pending again; at last ended. Who asks and who waits see one state.
+pub(crate) struct Ready(watch::Sender<State>);
 
-struct State {
-    /// Why it is not; `None` if it is.
-    pending: Option<String>,
-    /// By uptime.
-    since: Duration,
+enum State {
+    /// It has not been filled, or has lost its store.
+    Pending {
+        /// Why.
+        reason: String,
+        /// Since when, by uptime.
+        since: Duration,
+    },
+    Ready,
+    Ended,
 }
 
 impl Ready {
     pub(crate) fn new(environment: &Environment) -> Self {
-        let pending = Some("the cache has not been filled yet".to_owned());
-        let state = Mutex::new(State { pending, since: environment.uptime() });
-        Self { state, changed: watch::Sender::new(false) }
+        let reason = "the cache has not been filled yet".to_owned();
+        Self(watch::Sender::new(State::Pending { reason, since: environment.uptime() }))
     }
 
     /// The cache is filled.
-    pub(crate) fn set(&self, environment: &Environment) {
-        *self.state.lock() = State { pending: None, since: environment.uptime() };
-        self.changed.send_replace(true);
+    pub(crate) fn set(&self) {
+        self.change(|_| State::Ready);
     }
 
     /// The cache has lost its store.
     pub(crate) fn reset(&self, reason: String, environment: &Environment) {
-        {
-            let mut state = self.state.lock();
-            if state.pending.is_none() {
-                state.since = environment.uptime();
+        self.change(|state| {
+            let since = match state {
+                State::Pending { since, .. } => *since,
+                State::Ready | State::Ended => environment.uptime(),
+            };
+            State::Pending { reason, since }
+        });
+    }
+
+    /// The cache will never be ready again.
+    pub(crate) fn end(&self) {
+        self.change(|_| State::Ended);
+    }
+
+    fn change(&self, next: impl FnOnce(&State) -> State) {
+        self.0.send_if_modified(|state| {
+            let goes_on = !matches!(state, State::Ended);
+            if goes_on {
+                *state = next(state);
             }
-            state.pending = Some(reason);
-        }
-        self.changed.send_replace(false);
+            goes_on
+        });
     }
 
     /// Whether the cache can be asked.
     ///
     /// # Errors
-    /// [`Error::Initializing`] with the reason, and when to come again.
+    /// [`Error::Initializing`] with the reason, and when to come again; [`Error::NotReady`] at the end.
     pub(crate) fn check(&self, environment: &Environment) -> Result<(), Error> {
-        let state = self.state.lock();
-        let Some(reason) = state.pending.clone() else { return Ok(()) };
-        let retry_after = retry_after(environment.uptime().saturating_sub(state.since));
-        Err(Error::Initializing { reason, retry_after })
+        match &*self.0.borrow() {
+            State::Ready => Ok(()),
+            State::Pending { reason, since } => {
+                let retry_after = retry_after(environment.uptime().saturating_sub(*since));
+                Err(Error::Initializing { reason: reason.clone(), retry_after })
+            }
+            State::Ended => Err(ended()),
+        }
     }
 
-    /// Waits until the cache is filled.
+    /// Waits until the cache is filled, or has ended.
     pub(crate) async fn wait(&self) {
         // The sender lives as long as `self`.
-        let _ = self.changed.subscribe().wait_for(|ready| *ready).await;
+        let _ = self.0.subscribe().wait_for(|state| !matches!(state, State::Pending { .. })).await;
     }
+}
+
+/// What is said of a cache that has ended.
+pub(crate) fn ended() -> Error {
+    Error::NotReady { reason: "the cache is closed".to_owned() }
 }
 
 /// The longer the cache was not ready, the later a client should come again: the reference's curve.
@@ -75,15 +96,5 @@ fn retry_after(pending: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clients_are_told_to_come_later_the_longer_it_takes() {
-        let table =
-            [(0, 1), (1, 1), (3, 1), (5, 1), (7, 1), (10, 1), (14, 2), (20, 3), (30, 6), (40, 11), (540, 30)];
-        for (pending, retry) in table {
-            assert_eq!(retry_after(Duration::from_secs(pending)), Duration::from_secs(retry), "{pending} s");
-        }
-    }
-}
+#[path = "ready/tests.rs"]
+mod tests;

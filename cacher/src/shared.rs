@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
@@ -20,12 +19,14 @@ use watchkeep_storage::failpoint::{self, Point};
 use watchkeep_storage::{Environment, Error, Event, Interface, Revision, WatchEvent, Watcher};
 
 use crate::endings::{Endings, Opened};
+use crate::held::Held;
 use crate::index::{Attribute, Indexes};
 use crate::open::OpenPictures;
 use crate::options::CacherOptions;
 use crate::picture::Picture;
 use crate::pictures::Pictures;
 use crate::progress::Progress;
+use crate::published::Published;
 use crate::ready::Ready;
 use crate::telemetry::{Batch, Telemetry};
 use crate::topic::Topics;
@@ -43,17 +44,14 @@ pub(crate) struct Shared {
     pub(crate) options: CacherOptions,
     pub(crate) ready: Ready,
     source: Mutex<Source>,
-    /// The newest picture.
-    current: ArcSwap<Picture>,
-    /// Some of those before it.
+    /// The newest picture, and up to where everything is in it, in the window and in the topics.
+    published: Published<Picture>,
+    /// Some of the pictures before it.
     kept: Mutex<Pictures>,
     pub(crate) window: Mutex<Window>,
     pub(crate) topics: Topics,
     pub(crate) endings: Endings,
-    /// Everything up to here is in the picture, in the window and in the topics. Released after them, acquired
-    /// before a look at them.
-    published: AtomicU64,
-    /// The same as `published`, for who waits.
+    /// The revision that is published, for who waits.
     fresh: watch::Sender<Revision>,
     pub(crate) progress: Progress,
     pub(crate) open: Arc<OpenPictures>,
@@ -95,12 +93,11 @@ impl Shared {
         Self {
             ready: Ready::new(&environment),
             source: Mutex::new(source),
-            current: ArcSwap::from_pointee(picture),
+            published: Published::new(picture),
             kept: Mutex::new(Pictures::new(options.pictures_max)),
             window: Mutex::new(Window::new(&options)),
             topics: Topics::new(store.prefix().as_str(), store.schema()),
             endings: Endings::default(),
-            published: AtomicU64::new(0),
             fresh: watch::Sender::default(),
             progress: Progress::default(),
             open: Arc::new(OpenPictures::new(environment.clone(), options.cursor_deadline)),
@@ -129,7 +126,7 @@ impl Shared {
 
     /// Everything up to this revision is published.
     pub(crate) fn published(&self) -> Revision {
-        Revision::new(self.published.load(Ordering::Acquire))
+        self.published.revision()
     }
 
     /// Who waits for the cache to become fresher looks here.
@@ -139,16 +136,14 @@ impl Shared {
 
     /// The newest picture, and the newest revision at which it is right.
     pub(crate) fn newest(&self) -> (Arc<Picture>, Revision) {
-        // In this order: what is published by the first look is in the second.
-        let published = self.published();
-        let picture = self.current();
+        let (picture, published) = self.published.newest();
         let revision = picture.revision.max(published);
         (picture, revision)
     }
 
     /// The newest picture.
     pub(crate) fn current(&self) -> Arc<Picture> {
-        self.current.load_full()
+        self.published.picture()
     }
 
     /// Takes and publishes what the store has ready, up to [`BATCHES_MAX`] batches: who is behind by more than
@@ -240,7 +235,7 @@ impl Shared {
         let garbage = self.window.lock().push(Arc::clone(event), self.environment.uptime());
         drop(garbage);
         if defect::on(Defect::CachePublishesBeforeTopics) {
-            self.published.store(event.revision.get(), Ordering::Release);
+            self.published.advance(event.revision);
         }
         failpoint::reached(Point::CacheApplied);
         self.topics.publish(event, wakers);
@@ -254,10 +249,10 @@ impl Shared {
         }
         if events > 0 {
             let picture = Arc::new(source.picture.clone());
-            self.current.store(Arc::clone(&picture));
+            self.published.swap(Arc::clone(&picture));
             self.keep(events, picture);
         }
-        self.published.store(published.get(), Ordering::Release);
+        self.published.advance(published);
         self.fresh.send_replace(published);
         self.progress.reached(published, wakers);
     }
@@ -287,17 +282,17 @@ impl Shared {
             let events = if keeps_window { Vec::new() } else { self.window.lock().reset(revision) };
             let garbage = (events, pictures);
             let picture = Arc::new(picture);
-            self.current.store(Arc::clone(&picture));
+            self.published.swap(Arc::clone(&picture));
             self.kept.lock().keep(picture);
             self.topics.reset(revision, &mut wakers);
-            self.published.fetch_max(revision.get(), Ordering::Release);
+            self.published.advance(revision);
             self.fresh.send_replace(revision);
             self.progress.reached(revision, &mut wakers);
             garbage
         };
         drop(garbage);
         wakers.into_iter().for_each(Waker::wake);
-        self.ready.set(&self.environment);
+        self.ready.set();
     }
 
     /// The cache was found to be wrong: it serves nothing any more, and is filled anew. Its watches may have
@@ -315,10 +310,18 @@ impl Shared {
         waker.wake();
     }
 
-    /// The cache ends, and its watches with it.
+    /// The cache ends, and its watches with it. What is asked of it from now on is the store's.
     pub(crate) fn close(&self) {
+        self.ready.end();
         self.endings.close();
         self.wake_watches();
+    }
+
+    /// What is kept for those who read.
+    pub(crate) fn held(&self) -> Held {
+        let (topics, watches) = self.topics.count();
+        let (open_pictures, kept_pictures) = (self.open.len(), self.kept.lock().len());
+        Held { topics, watches, answering: self.progress.len(), open_pictures, kept_pictures }
     }
 
     /// Wakes all watches that follow a topic.

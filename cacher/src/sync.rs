@@ -1,19 +1,25 @@
-//! The locks and atomics of what is tried in every interleaving: topics and requests for progress. They are
-//! `parking_lot`'s and std's; in the unit tests with the feature `model` they are loom's.
+//! The locks and atomics of what is tried in every interleaving: topics, requests for progress, and what is
+//! published. They are `parking_lot`'s, std's and `arc-swap`'s; in the unit tests with the feature `model` they are
+//! loom's.
 
+#[cfg(not(all(test, feature = "model")))]
+pub(crate) use arc_swap::ArcSwap as Swap;
 #[cfg(not(all(test, feature = "model")))]
 pub(crate) use parking_lot::{Mutex, RwLock};
 #[cfg(not(all(test, feature = "model")))]
-pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, fence};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, fence};
 
 #[cfg(all(test, feature = "model"))]
-pub(crate) use self::modelled::{AtomicU64, AtomicUsize, Mutex, RwLock, fence};
+pub(crate) use self::modelled::{AtomicBool, AtomicU64, AtomicUsize, Mutex, RwLock, Swap, fence};
 
 /// Those of loom, with the methods of `parking_lot`.
 #[cfg(all(test, feature = "model"))]
 #[expect(clippy::unwrap_used, reason = "a lock is only poisoned by a thread that has failed the test")]
 mod modelled {
-    pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, fence};
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, fence};
     use loom::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
     #[derive(Default)]
@@ -21,6 +27,33 @@ mod modelled {
 
     #[derive(Default)]
     pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+
+    /// As `arc-swap`'s, and no stronger than an atomic pointer: who loads it may get an older one, unless what it
+    /// has seen before says otherwise.
+    pub(crate) struct Swap<T> {
+        stored: parking_lot::Mutex<Vec<Arc<T>>>,
+        newest: AtomicUsize,
+    }
+
+    impl<T> Swap<T> {
+        pub(crate) fn from_pointee(value: T) -> Self {
+            Self { stored: parking_lot::Mutex::new(vec![Arc::new(value)]), newest: AtomicUsize::new(0) }
+        }
+
+        pub(crate) fn load_full(&self) -> Arc<T> {
+            let newest = self.newest.load(Ordering::Acquire);
+            self.stored.lock().get(newest).cloned().unwrap()
+        }
+
+        pub(crate) fn store(&self, value: Arc<T>) {
+            let newest = {
+                let mut stored = self.stored.lock();
+                stored.push(value);
+                stored.len() - 1
+            };
+            self.newest.store(newest, Ordering::Release);
+        }
+    }
 
     impl<T> Mutex<T> {
         pub(crate) fn new(value: T) -> Self {

@@ -232,6 +232,17 @@ impl Topics {
         }
     }
 
+    /// How many topics there are, and how many watches follow them.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let mut count = (0, 0);
+        for part in &self.parts {
+            let logs: Vec<_> = part.read().values().cloned().collect();
+            count.0 += logs.len();
+            count.1 += logs.iter().map(|log| log.0.lock().watches).sum::<usize>();
+        }
+        count
+    }
+
     /// Everything up to a revision is gone: watches that have not come so far look elsewhere.
     pub(crate) fn reset(&self, revision: Revision, wakers: &mut Vec<Waker>) {
         self.begin(revision);
@@ -359,3 +370,7 @@ impl LogState {
 #[cfg(test)]
 #[path = "topic/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "topic/properties.rs"]
+mod properties;

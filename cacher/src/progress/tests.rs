@@ -42,3 +42,23 @@ fn a_watch_that_cannot_answer_yet_is_woken_when_it_can() {
         assert_eq!(answer, Some(1), "after {polls} wake-ups");
     });
 }
+
+#[test]
+fn a_watch_that_ends_while_progress_is_asked_for_leaves_no_place() {
+    explore(|| {
+        let progress = Arc::new(Progress::default());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        assert_eq!(progress.answer(1, (0, AT), || AT, &waker), None);
+        let asking = Arc::clone(&progress);
+        let asker = spawn(move || asking.ask(AT));
+        progress.forget(1);
+        asker.join().unwrap();
+        assert_eq!(progress.len(), 0);
+        assert!(woken.times() <= 1);
+        // Who comes later answers what is asked later.
+        let answered = progress.asked().times;
+        progress.ask(AT);
+        assert_eq!(progress.answer(2, (answered, AT), || AT, &waker), Some(answered + 1));
+    });
+}
