@@ -37,6 +37,11 @@ pub trait Decorator: Send + Sync {
     fn on_check_resumable(&self, requested: Revision) -> Result<(), Error> {
         self.below().check_resumable(requested)
     }
+
+    /// Instead of [`Interface::request_progress`].
+    fn on_request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.below().request_progress()
+    }
 }
 
 impl<D: Decorator> Interface for D {
@@ -69,7 +74,7 @@ impl<D: Decorator> Interface for D {
     }
 
     fn request_progress(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.below().request_progress()
+        self.on_request_progress()
     }
 
     fn compact(&self, revision: Revision) -> BoxFuture<'_, Result<(), Error>> {
