@@ -1,104 +1,30 @@
-//! The reference's tests of storages and watches, and ours: `docs/conformance.md` has a row for each of theirs,
+//! The reference's tests of storages, watches and its watch cache, and ours: `docs/conformance.md` has a row for each of theirs,
 //! and names tests that exist and run where it says.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be read here is a failed test")]
 
+#[path = "inventory/reference.rs"]
+mod reference;
 mod suite;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use self::reference::{CACHE, STORAGE, WATCHES};
 use self::suite::{Names, at, files, name, read, suite};
 
-/// The tests of the reference's suite for storages; of the table-driven one of lists, each group of cases.
-const STORAGE: &[&str] = &[
-    "RunTestCreate",
-    "RunTestCreateWithTTL",
-    "RunTestCreateWithKeyExist",
-    "RunTestGet",
-    "RunTestUnconditionalDelete",
-    "RunTestConditionalDelete",
-    "RunTestDeleteWithSuggestion",
-    "RunTestDeleteWithSuggestionAndConflict",
-    "RunTestDeleteWithSuggestionOfDeletedObject",
-    "RunTestValidateDeletionWithSuggestion",
-    "RunTestValidateDeletionWithOnlySuggestionValid",
-    "RunTestDeleteWithConflict",
-    "RunTestPreconditionalDeleteWithSuggestion",
-    "RunTestPreconditionalDeleteWithOnlySuggestionPass",
-    "RunTestDeleteExpectedTransformOrDecodeError",
-    "RunTestDeleteWithConflictAndMissingExpectedTransformOrDecodeError",
-    "RunTestDeleteWithSuggestionAndMissingExpectedTransformOrDecodeError",
-    "RunTestList, errors",
-    "RunTestList, too large",
-    "RunTestList, too old",
-    "RunTestList, first/",
-    "RunTestList, second/ exact",
-    "RunTestList, missing",
-    "RunTestList, selector",
-    "RunTestList, limits on second/",
-    "RunTestList, pregenerated token",
-    "RunTestList, all",
-    "RunTestList, filters with limit",
-    "RunTestList, exact history",
-    "RunTestList, exact with limit",
-    "RunTestList, token of each write",
-    "RunTestList, token of the latest",
-    "RunTestConsistentList",
-    "RunTestGetListNonRecursive",
-    "RunTestGetListRecursivePrefix",
-    "RunTestListContinuation",
-    "RunTestListPaginationRareObject",
-    "RunTestListContinuationWithFilter",
-    "RunTestListInconsistentContinuation",
-    "RunTestListResourceVersionMatch",
-    "RunTestListPaging",
-    "RunTestNamespaceScopedList",
-    "RunTestGuaranteedUpdate",
-    "RunTestGuaranteedUpdateWithTTL",
-    "RunTestGuaranteedUpdateChecksStoredData",
-    "RunTestGuaranteedUpdateWithConflict",
-    "RunTestGuaranteedUpdateWithSuggestionAndConflict",
-    "RunTestTransformationFailure",
-    "RunTestStats",
-    "RunTestCompactRevision",
-    "RunTestKeySchema",
-    "RunTestGetListWithErrorAggregation",
-    "RunTestGetListWithoutErrorAggregation",
-];
-
-/// The tests of its suite for watches.
-const WATCHES: &[&str] = &[
-    "RunTestWatch",
-    "RunTestWatchFromZero",
-    "RunTestDeleteTriggerWatch",
-    "RunTestWatchFromNonZero",
-    "RunTestDelayedWatchDelivery",
-    "RunTestWatchError",
-    "RunTestWatchWithUnsafeDelete",
-    "RunTestWatchContextCancel",
-    "RunTestWatcherTimeout",
-    "RunTestWatchDeleteEventObjectHaveLatestRV",
-    "RunTestWatchInitializationSignal",
-    "RunOptionalTestProgressNotify",
-    "RunTestClusterScopedWatch",
-    "RunTestNamespaceScopedWatch",
-    "RunTestWatchDispatchBookmarkEvents",
-    "RunTestOptionalWatchBookmarksWithCorrectResourceVersion",
-    "RunSendInitialEventsBackwardCompatibility",
-    "RunWatchSemantics",
-    "RunWatchSemanticInitialEventsExtended",
-    "RunWatchListMatchSingle",
-    "RunWatchErrorIsBlockingFurtherEvents",
-];
-
 const BACKENDS: [&str; 3] = ["memory", "rocksdb", "etcd3"];
+
+/// The chapters of the document, each with the tests that it has a row for.
+const CHAPTERS: [(&str, &[&str]); 3] =
+    [("Storage", STORAGE), ("Watches", WATCHES), ("The watch cache", CACHE)];
 
 /// A row of a table.
 #[derive(Debug)]
 struct Row {
     /// The test of the reference, and the group of its cases.
     name: String,
-    /// Tests of the suite as `topic::name`, other ones as `crate or backend: name`.
+    /// Tests of the suite as `topic::name`, other ones as `where: name`.
     tests: Names,
     /// The backends that run at least one of them.
     runs_on: Names,
@@ -132,9 +58,7 @@ fn chapter(title: &str) -> Vec<Row> {
 }
 
 fn rows() -> Vec<Row> {
-    let mut rows = chapter("Storage");
-    rows.append(&mut chapter("Watches"));
-    rows
+    CHAPTERS.iter().flat_map(|(title, _)| chapter(title)).collect()
 }
 
 /// The names of all test functions in files.
@@ -157,12 +81,17 @@ fn functions(files: Vec<PathBuf>) -> Names {
     found
 }
 
-/// Tests beside the suite: whose they are, and their names.
-fn others() -> [(&'static str, Names); 3] {
+/// Tests beside the suite: where they are, the backend that they run on if there is one, and their names.
+fn others() -> [(&'static str, Option<&'static str>, Names); 6] {
+    let tests = |directory: &str, without: &str| functions(files(&at(directory), without));
+    let units = ["src", "../cacher/src", "../server-shim/src", "../proof/src"];
     [
-        ("rocksdb", functions(files(&at("tests"), "etcd3"))),
-        ("etcd3", functions(files(&at("tests/etcd3"), ""))),
-        ("server", functions(files(&at("../server-shim/tests"), ""))),
+        ("rocksdb", Some("rocksdb"), tests("tests", "etcd3")),
+        ("etcd3", Some("etcd3"), tests("tests/etcd3", "")),
+        ("cacher", Some("memory"), tests("../cacher/tests", "")),
+        ("proof", Some("memory"), tests("../proof/tests", "")),
+        ("server", None, tests("../server-shim/tests", "")),
+        ("unit", None, units.iter().flat_map(|of| tests(of, "")).collect()),
     ]
 }
 
@@ -174,7 +103,7 @@ fn exempt(backend: &str, suite: &Names) -> Names {
 
 #[test]
 fn the_tables_have_a_row_for_each_test_of_the_reference() {
-    for (title, expected) in [("Storage", STORAGE), ("Watches", WATCHES)] {
+    for (title, expected) in CHAPTERS {
         let names: Vec<_> = chapter(title).into_iter().map(|row| row.name).collect();
         assert_eq!(names, expected, "{title}");
     }
@@ -195,7 +124,9 @@ fn every_named_test_exists() {
         for test in &row.tests {
             let exists = match test.split_once(": ") {
                 None => suite.contains_key(test),
-                Some((of, name)) => others.iter().any(|(other, names)| *other == of && names.contains(name)),
+                Some((of, name)) => {
+                    others.iter().any(|(other, _, names)| *other == of && names.contains(name))
+                }
             };
             assert!(exists, "{}: there is no {test}", row.name);
         }
@@ -205,12 +136,13 @@ fn every_named_test_exists() {
 #[test]
 fn a_row_runs_where_it_says() {
     let suite: Names = suite().into_keys().collect();
+    let places: BTreeMap<_, _> = others().into_iter().map(|(of, on, _)| (of, on)).collect();
     for backend in BACKENDS {
         let exempt = exempt(backend, &suite);
         for row in rows() {
             let runs = row.tests.iter().any(|test| match test.split_once(": ") {
                 None => !exempt.contains(test),
-                Some((of, _)) => of == backend,
+                Some((of, _)) => places[of] == Some(backend),
             });
             assert_eq!(runs, row.runs_on.contains(backend), "{backend}: {row:?}");
         }
