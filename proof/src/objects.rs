@@ -116,6 +116,12 @@ pub fn schema() -> Arc<Schema> {
 }
 
 impl Place {
+    /// All places of a resource.
+    pub fn all(resource: usize) -> impl Iterator<Item = Self> {
+        let names = move |namespace| (0..NAMES.len()).map(move |name| Self { resource, namespace, name });
+        (0..NAMESPACES.len()).flat_map(names)
+    }
+
     /// The text of its key.
     pub fn key_text(self) -> String {
         let (namespace, name) = (of(&NAMESPACES, self.namespace), of(&NAMES, self.name));

@@ -183,16 +183,12 @@ impl Oracle {
 
     /// What a view shows at a revision, in the order of keys.
     pub fn list(&self, view: View, revision: Revision) -> Vec<(Place, Version)> {
-        let mut state = BTreeMap::new();
-        for commit in self.commits.range(..=revision).map(|(_, commit)| commit) {
-            let shown = self
-                .object_at(commit.place, revision)
-                .filter(|version| view.shows(commit.place, version.content));
-            if let Some(version) = shown {
-                state.insert(commit.place.key_text(), (commit.place, version));
-            }
-        }
-        state.into_values().collect()
+        let mut state: Vec<_> = Place::all(view.resource)
+            .filter_map(|place| Some((place, self.object_at(place, revision)?)))
+            .filter(|(place, version)| view.shows(*place, version.content))
+            .collect();
+        state.sort_by_cached_key(|(place, _)| place.key_text());
+        state
     }
 
     /// What a commit is to a view; `None` if it does not show it.
