@@ -1,5 +1,7 @@
 //! Many watches at once: they see the same, whatever happens to the cache, and leave nothing behind.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod observed;
 
 use std::sync::Arc;
@@ -182,10 +184,10 @@ async fn watches_that_come_and_go_leave_nothing() {
     let environment = Environment::system();
     let Scene { cache, cacher, .. } = &scene(small()).await;
     let goes_on = Arc::new(AtomicBool::new(true));
-    let (writing, writes) = (cache.clone(), Arc::clone(&goes_on));
+    let (writing, goes_on_writing) = (cache.clone(), Arc::clone(&goes_on));
     let writer = environment.spawn(async move {
         let mut written = 0_u32;
-        while writes.load(Ordering::Relaxed) {
+        while goes_on_writing.load(Ordering::Relaxed) {
             let object = pod(&format!("ns-{}", written % 3), &format!("p{}", written % 7));
             writing.put(&object.node(&format!("n{}", written % 2)).mark(written.to_string())).await;
             writing.request_progress().await.unwrap();
@@ -227,9 +229,10 @@ async fn come_and_go(cache: &Resource, number: usize) -> Vec<Revision> {
         _ => cache.one(&pod("ns-2", "p2")),
     };
     let initial = WatchStart::Initial { freshness: Freshness::Latest, bookmark: true };
-    let start = if number % 4 == 0 { initial } else { WatchStart::Now };
-    let predicate = selecting("", if number % 5 == 0 { "spec.nodeName=n1" } else { "" });
-    let request = WatchRequest { predicate, progress: number % 2 == 0, ..cache.watching(scope, start) };
+    let start = if number.is_multiple_of(4) { initial } else { WatchStart::Now };
+    let predicate = selecting("", if number.is_multiple_of(5) { "spec.nodeName=n1" } else { "" });
+    let request =
+        WatchRequest { predicate, progress: number.is_multiple_of(2), ..cache.watching(scope, start) };
     let mut watch = cache.watch(request).await.unwrap();
     let (mut is_live, mut seen) = (start == WatchStart::Now, Vec::new());
     for _ in 0..number % 12 {

@@ -79,23 +79,3 @@ async fn what_has_ended_is_never_ready_again_and_nobody_waits_for_it() {
     assert!(matches!(ready.check(&environment), Err(Error::NotReady { .. })));
     ready.wait().await;
 }
-
-/// Threads that set and reset it, in any order: who asks and who waits never see two states for long.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_last_word_is_that_for_who_asks_and_for_who_waits() {
-    let environment = environment();
-    for _ in 0..500 {
-        let ready = Arc::new(Ready::new(&environment));
-        let changes = [true, false, true, false].map(|sets| {
-            let (ready, environment) = (Arc::clone(&ready), environment.clone());
-            environment.clone().spawn(async move {
-                if sets { ready.set() } else { ready.reset("lost".to_owned(), &environment) }
-            })
-        });
-        for change in changes {
-            change.await.unwrap();
-        }
-        let is_ready = ready.check(&environment).is_ok();
-        assert_eq!(ready.wait().now_or_never().is_some(), is_ready);
-    }
-}

@@ -23,7 +23,7 @@ pub(crate) trait Chance {
 
     /// One of them.
     fn one_of<T: Copy>(&self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
+        *choices.get(self.below(choices.len())).unwrap()
     }
 
     /// A place of the one resource.

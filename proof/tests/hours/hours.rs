@@ -228,8 +228,8 @@ impl Hours {
             };
             if !oracle.knows(change.revision()) {
                 let place = Place::parse(change.event.key.as_str()).unwrap();
-                let content = |bytes: &[u8]| Content::parse(bytes).unwrap();
-                let after = change.event.current.as_ref().map(|record| content(record.value.bytes()));
+                let parse = |bytes: &[u8]| Content::parse(bytes).unwrap();
+                let after = change.event.current.as_ref().map(|record| parse(record.value.bytes()));
                 oracle.discover(change.revision(), place, after, self.environment.unix_time()).unwrap();
                 tally.expiries += 1;
             }

@@ -79,7 +79,7 @@ async fn list(hours: &Hours) {
             hours.check_list(view, revision, &found);
         }
         Err(Error::CursorExpired { .. }) if left >= CURSOR_DEADLINE => {
-            hours.tally(|tally| tally.expired += 1)
+            hours.tally(|tally| tally.expired += 1);
         }
         Err(error) => panic!("a list that was left for {left:?} ends with {error}"),
     }

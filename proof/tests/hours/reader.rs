@@ -125,7 +125,7 @@ impl Open {
         while environment.uptime() < until && !self.has_ended() {
             match manner {
                 Manner::Eager | Manner::Slow => {
-                    let left = until - environment.uptime();
+                    let left = until.saturating_sub(environment.uptime());
                     if let Ok(next) = tokio::time::timeout(left, self.watch.next()).await {
                         self.note(next, hours);
                     }
@@ -138,7 +138,7 @@ impl Open {
                     self.take_ready(hours);
                 }
                 Manner::Away => {
-                    environment.sleep(until - environment.uptime()).await;
+                    environment.sleep(until.saturating_sub(environment.uptime())).await;
                     self.take_ready(hours);
                 }
             }
