@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use metrics::Histogram;
 use tokio_util::sync::CancellationToken;
 use watchkeep_storage::{Backend, Environment, Error, Interface, ResourcePrefix};
 
 use crate::http::checkpoints::Checkpoints;
+use crate::http::objects;
 use crate::http::objects::frames::Frames;
 use crate::kinds::resource::Resource;
 use crate::kinds::table::ResourceTable;
@@ -34,6 +36,8 @@ pub struct App {
     pub(crate) namespaces: Namespaces,
     /// What watches of all resources share of what they send.
     pub(crate) frames: Frames,
+    /// How long connections take what watches send.
+    pub(crate) watch_send: Histogram,
     /// How long Event objects are kept.
     pub event_ttl: Duration,
     /// Makes backups of the store, where whoever starts the server has said how.
@@ -62,6 +66,7 @@ impl App {
             draining: CancellationToken::new(),
             namespaces: Namespaces::default(),
             frames: Frames::new(),
+            watch_send: objects::send_histogram(),
             event_ttl,
             checkpoints: None,
         })

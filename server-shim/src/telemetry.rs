@@ -23,6 +23,7 @@ pub struct Metrics(Option<PrometheusHandle>);
 /// When a histogram has no buckets.
 pub fn recorder() -> Result<(PrometheusRecorder, Metrics), BuildError> {
     let builder = with_buckets(PrometheusBuilder::new(), watchkeep_cacher::HISTOGRAM_BUCKETS)?;
+    let builder = with_buckets(builder, crate::http::objects::HISTOGRAM_BUCKETS)?;
     #[cfg(feature = "rocksdb")]
     let builder = with_buckets(builder, watchkeep_storage::rocksdb::HISTOGRAM_BUCKETS)?;
     #[cfg(feature = "etcd3")]

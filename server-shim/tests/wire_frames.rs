@@ -47,6 +47,8 @@ async fn an_event_is_of_the_type_that_each_watch_sees() {
     }
     assert_eq!(sample(&wire, "watchkeep_watch_frames_misses_total").await, 3.0, "one for each type");
     assert_eq!(sample(&wire, "watchkeep_watch_frames_hits_total").await, 6.0);
+    let sent = sample(&wire, "watchkeep_watch_send_seconds_count").await;
+    assert!(sent >= 9.0, "each watch was sent one event, and asked for more: {sent}");
     let bytes = sample(&wire, "watchkeep_watch_frames_bytes").await;
     assert!((30_000.0..40_000.0).contains(&bytes), "{bytes}");
 }

@@ -34,6 +34,7 @@ use self::delete::{DeleteOptions, Deletion};
 use self::strategy::Part;
 use self::target::Target;
 use self::view::{EventView, ListMetadata, View};
+pub(crate) use self::watch::{HISTOGRAM_BUCKETS, send_histogram};
 use super::error::ApiError;
 use super::negotiate::{self, Format, Negotiated, PatchType, negotiate};
 use super::params::{Query, ReadParams, WriteParams};

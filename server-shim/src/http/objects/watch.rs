@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use metrics::{Histogram, Unit, describe_histogram, histogram};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use watchkeep_storage::{
@@ -32,6 +33,12 @@ const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long before the end of a watch a client that allows bookmarks gets a last one.
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
+const SEND_SECONDS: &str = "watchkeep_watch_send_seconds";
+
+/// Upper bounds of the buckets of each histogram, for a recorder that wants them.
+pub(crate) const HISTOGRAM_BUCKETS: [(&str, &[f64]); 1] =
+    [(SEND_SECONDS, &[1e-5, 1e-4, 5e-4, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0])];
 
 /// Opens a watch and returns the body that carries it. Does not wait for a revision that the store has not
 /// reached: the stream does.
@@ -68,8 +75,19 @@ pub(super) async fn open(target: &Target, params: &ReadParams, view: EventView) 
         sent: Revision::ZERO,
         end: Box::pin(tokio::time::sleep_until(end)),
         draining: Box::pin(target.app.draining.clone().cancelled_owned()),
+        handed: None,
     };
     Ok(StreamBody::new(stream).boxed_unsync())
+}
+
+/// How long connections take what watches send, measured by the recorder that is there.
+pub(crate) fn send_histogram() -> Histogram {
+    describe_histogram!(
+        SEND_SECONDS,
+        Unit::Seconds,
+        "Time from when events of a watch are handed to their connection until it has room for more"
+    );
+    histogram!(SEND_SECONDS)
 }
 
 /// Opens a watch as soon as its store has reached its revision, if that does not take too long since `begin`.
@@ -133,6 +151,8 @@ struct EventStream {
     sent: Revision,
     end: Pin<Box<Sleep>>,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// When the connection got the last chunk, by uptime, until it asks for the next.
+    handed: Option<Duration>,
 }
 
 impl Stream for EventStream {
@@ -140,6 +160,10 @@ impl Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        if let Some(handed) = this.handed.take() {
+            let app = &this.target.app;
+            app.watch_send.record(app.environment.uptime().saturating_sub(handed));
+        }
         if this.chunk.is_empty() {
             let ended =
                 this.end.as_mut().poll(context).is_ready() || this.draining.as_mut().poll(context).is_ready();
@@ -150,7 +174,10 @@ impl Stream for EventStream {
             this.gather(context);
         }
         match this.chunk.take() {
-            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Some(bytes) => {
+                this.handed = Some(this.target.app.environment.uptime());
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
             None if matches!(this.source, Source::Ended) => Poll::Ready(None),
             None => Poll::Pending,
         }
