@@ -141,6 +141,7 @@ impl Cacher {
         // Before the look whether it is ready: one that is found to be wrong from here on ends this watch.
         let endings = shared.endings.open();
         shared.check_ready()?;
+        let mut history = None;
         let now = match request.start {
             WatchStart::After(revision) => {
                 self.check_resumable(revision)?;
@@ -149,7 +150,10 @@ impl Cacher {
                 if is_before_window {
                     // Only the store knows whether one can go on from there. Who is refused is told now: a
                     // watch that ends later begins again at the same place.
-                    drop(shared.store.watch(request.clone()).await?);
+                    let reader = shared.histories.begin(revision)?;
+                    reader.opened().await?;
+                    shared.telemetry.catch_ups.increment(1);
+                    history = Some(reader);
                 }
                 revision
             }
@@ -171,7 +175,10 @@ impl Cacher {
                 let picture = OpenPicture::new(&shared.open, picture, places, revision);
                 Begin::Initial(Initial::new(picture, bookmark), revision)
             }
-            WatchStart::After(_) | WatchStart::Now => Begin::After(now),
+            WatchStart::After(_) | WatchStart::Now => match history {
+                Some(reader) => Begin::Behind(now, reader),
+                None => Begin::After(now),
+            },
         };
         Ok(Watcher::new(CacheWatch::new(shared, request, (topic, log), begin, endings)))
     }

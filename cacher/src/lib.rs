@@ -50,7 +50,9 @@
 //! | `Shared::window` | the ring | a batch; events outside | after `source` and `kept` |
 //! | a part of `Topics` | which topics there are | a look | after `source` |
 //! | a `Log` | a topic's newest events, who waits | a batch | after its part |
-//! | `Progress`, `Ready`, `OpenPictures`, `Telemetry` | requests, readiness, deadlines, the event that is measured | O(log n) | last |
+//! | `Histories::readings` | which readings there are | a look at a few of them | before theirs |
+//! | a `Reading` | a part of the store's history, and its watch | a batch of events | before `window` |
+//! | `Progress`, `Ready`, `OpenPictures`, `Telemetry`, `Waiting` | requests, readiness, deadlines, the event that is measured, who waits for history | O(log n) | last |
 //!
 //! Wake-ups and what is given up are collected under a lock and done outside of it. Pictures are read without
 //! any lock (`arc-swap`).
@@ -75,6 +77,7 @@ mod delegate;
 mod endings;
 mod freshness;
 mod held;
+mod history;
 pub mod index;
 mod list;
 pub mod map;

@@ -36,7 +36,8 @@ pub struct CacherOptions {
     /// How long opening a resource waits for its cache to be filled. After that it is opened all the same: until
     /// the cache is filled the store serves what it can, and watches are told to come later. Default 30 seconds.
     pub fill_timeout: Duration,
-    /// How many watches may catch up from the store's history at once; others wait for their turn. Default 16.
+    /// How many readings of the store's history may be open at once; others wait for their turn. Watches that
+    /// catch up from one revision share one, and each keeps up to 4 MiB of events. Default 16.
     pub catching_up_max: usize,
     /// What the resources are called in metrics, by their prefixes. One that is not among them is called by its
     /// prefix. Default none.

@@ -13,13 +13,14 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::failpoint::{self, Point};
 use watchkeep_storage::{Environment, Error, Event, Interface, Revision, WatchEvent, Watcher};
 
 use crate::endings::{Endings, Opened};
 use crate::held::Held;
+use crate::history::Histories;
 use crate::index::{Attribute, Indexes};
 use crate::open::OpenPictures;
 use crate::options::CacherOptions;
@@ -55,8 +56,8 @@ pub(crate) struct Shared {
     fresh: watch::Sender<Revision>,
     pub(crate) progress: Progress,
     pub(crate) open: Arc<OpenPictures>,
-    /// Who may catch up from the store's history.
-    pub(crate) catching_up: Arc<Semaphore>,
+    /// What is read of the store's history, by those who have to catch up.
+    pub(crate) histories: Histories,
     watches: AtomicU64,
     pub(crate) telemetry: Arc<Telemetry>,
 }
@@ -101,7 +102,7 @@ impl Shared {
             fresh: watch::Sender::default(),
             progress: Progress::default(),
             open: Arc::new(OpenPictures::new(environment.clone(), options.cursor_deadline)),
-            catching_up: Arc::new(Semaphore::new(options.catching_up_max)),
+            histories: Histories::new(Arc::clone(&store), options.catching_up_max),
             watches: AtomicU64::new(0),
             telemetry: Arc::new(Telemetry::new(&options.name_of(store.prefix()))),
             store,
@@ -402,7 +403,10 @@ impl Shared {
 }
 
 /// Polls a watch outside of the budget of the task that happens to drive it: what is ready is taken.
-fn poll(watcher: &mut Watcher, context: &mut Context<'_>) -> Poll<Option<Result<WatchEvent, Error>>> {
+pub(crate) fn poll(
+    watcher: &mut Watcher,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<WatchEvent, Error>>> {
     let next = pin!(tokio::task::coop::unconstrained(watcher.next()));
     let next: Pin<&mut _> = next;
     next.poll(context)

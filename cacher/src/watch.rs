@@ -5,24 +5,23 @@
 //! ```
 //!
 //! `Live` follows a topic, and takes its events as they come. Who has fallen behind what the topic keeps reads
-//! the window; who has fallen behind the window reads the store's history, until the window has what comes
-//! next. Nothing is queued for a watch but the batch that it has taken.
+//! the window; who has fallen behind the window reads the store's history, together with others who have, until the
+//! window has what comes next. Nothing is queued for a watch but the batch that it has taken.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use tokio::sync::OwnedSemaphorePermit;
 use watchkeep_storage::defect::{self, Defect};
 use watchkeep_storage::failpoint::{self, Point};
 use watchkeep_storage::{
-    Bookmark, BoxFuture, Change, Error, Event, EventType, Predicate, Record, Revision, Scope, WatchEvent,
-    WatchRequest, WatchSource, WatchStart, Watcher,
+    Bookmark, Change, CompactedDuring, Error, Event, EventType, Predicate, Record, Revision, Scope,
+    WatchEvent, WatchRequest, WatchSource,
 };
 
 use crate::endings::Opened;
+use crate::history::{Next, Reader};
 use crate::open::OpenPicture;
 use crate::shared::Shared;
 use crate::topic::{Log, Look, Topic, Waiting};
@@ -49,7 +48,8 @@ pub(crate) struct CacheWatch {
     position: Revision,
     /// Whether requests for progress concern this watch, and how many it has answered.
     answered: Option<u64>,
-    history: Option<History>,
+    /// Its place in the store's history, while it reads there.
+    history: Option<Reader>,
     /// When it was opened, by uptime.
     opened: Duration,
     /// The same, by what ends watches.
@@ -62,13 +62,6 @@ pub(crate) struct Initial {
     picture: Option<OpenPicture>,
     batch: VecDeque<Arc<Record>>,
     bookmark: bool,
-}
-
-/// The store's history, read by a watch that has fallen behind the window.
-enum History {
-    /// Its turn has not come, or the store has not answered.
-    Opening(BoxFuture<'static, Result<(Watcher, OwnedSemaphorePermit), Error>>),
-    Open(Watcher, #[expect(dead_code, reason = "held until the watch has caught up")] OwnedSemaphorePermit),
 }
 
 impl Initial {
@@ -97,6 +90,8 @@ impl Initial {
 pub(crate) enum Begin {
     /// After a revision.
     After(Revision),
+    /// After a revision that is behind the window, at this place of the store's history.
+    Behind(Revision, Reader),
     /// With a picture of a revision.
     Initial(Initial, Revision),
 }
@@ -110,9 +105,10 @@ impl CacheWatch {
         begin: Begin,
         endings: Opened,
     ) -> Self {
-        let (position, initial) = match begin {
-            Begin::After(revision) => (revision, None),
-            Begin::Initial(initial, revision) => (revision, Some(initial)),
+        let (position, initial, history) = match begin {
+            Begin::After(revision) => (revision, None, None),
+            Begin::Behind(revision, reader) => (revision, None, Some(reader)),
+            Begin::Initial(initial, revision) => (revision, Some(initial), None),
         };
         if predicate.shard.is_some() {
             shared.telemetry.shard_opened();
@@ -129,7 +125,7 @@ impl CacheWatch {
             taken: VecDeque::new(),
             position,
             answered: progress.then(|| shared.progress.asked().times),
-            history: None,
+            history,
             opened: shared.environment.uptime(),
             endings,
         }
@@ -160,7 +156,7 @@ impl CacheWatch {
     }
 
     /// Takes events, wherever they are; whether there were any.
-    fn look(&mut self, waker: &Waker) -> bool {
+    fn look(&mut self, waker: &Waker) -> Result<bool, Error> {
         // Before the look: what is published by then is in the topic.
         let published = self.shared.published();
         let look = self.log.look(self.position, TAKE_MAX, waker, &mut self.waiting);
@@ -170,31 +166,30 @@ impl CacheWatch {
         match look {
             Look::Events(events) => {
                 self.take(events);
-                true
+                Ok(true)
             }
             Look::Nothing => {
                 // A watch that begins in the future waits there.
                 self.position = self.position.max(published);
-                false
+                Ok(false)
             }
             Look::Behind(seen) => {
                 self.position = seen;
-                // What is compacted is the store's to refuse, also where it is still here.
-                let is_compacted = self.position < self.shared.store.compacted_revision();
                 let window = || self.shared.window.lock().after(self.position, TAKE_MAX);
-                match if is_compacted { None } else { window() } {
-                    Some(events) => {
-                        let is_all = events.len() < TAKE_MAX;
-                        self.take(events);
-                        if is_all {
-                            // The topic may say that it misses what lies up to a list that the cache was filled
-                            // with, and nothing lies there: it would be looked for again and again.
-                            self.position = self.position.max(published);
-                        }
+                let found = if self.is_compacted() { None } else { window() };
+                if let Some(events) = found {
+                    let is_all = events.len() < TAKE_MAX;
+                    self.take(events);
+                    if is_all {
+                        // The topic may say that it misses what lies up to a list that the cache was filled
+                        // with, and nothing lies there: it would be looked for again and again.
+                        self.position = self.position.max(published);
                     }
-                    None => self.history = Some(self.open_history()),
+                } else {
+                    self.shared.telemetry.catch_ups.increment(1);
+                    self.history = Some(self.shared.histories.go_on(self.position)?);
                 }
-                true
+                Ok(true)
             }
         }
     }
@@ -223,56 +218,44 @@ impl CacheWatch {
             && [&event.current, &event.previous].into_iter().flatten().any(selected)
     }
 
-    /// Asks the store for what the window has given up.
-    fn open_history(&self) -> History {
-        self.shared.telemetry.catch_ups.increment(1);
-        let (store, turns) = (Arc::clone(&self.shared.store), Arc::clone(&self.shared.catching_up));
-        let request = WatchRequest {
-            scope: self.scope.clone(),
-            start: WatchStart::After(self.position),
-            predicate: self.predicate.clone(),
-            progress: true,
-        };
-        History::Opening(Box::pin(async move {
-            // The semaphore is never closed.
-            let turn = turns.acquire_owned().await;
-            let turn = turn.map_err(|error| Error::Internal { reason: error.to_string() })?;
-            Ok((store.watch(request).await?, turn))
-        }))
-    }
-
     /// Reads the store's history until the window has what comes next.
-    fn poll_history(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        loop {
-            match &mut self.history {
-                None => return Poll::Ready(Ok(())),
-                Some(History::Opening(opening)) => {
-                    let (watcher, turn) = ready!(opening.as_mut().poll(context))?;
-                    self.history = Some(History::Open(watcher, turn));
-                }
-                Some(History::Open(watcher, _)) => match watcher.poll_next_unpin(context) {
-                    Poll::Ready(Some(Ok(WatchEvent::Change(change)))) => {
-                        self.position = change.revision();
-                        self.taken.push_back(change);
-                        self.leave_history();
+    fn poll_history(&mut self, context: &Context<'_>) -> Poll<Result<(), Error>> {
+        for _ in 0..LOOKS_MAX {
+            if !self.is_compacted() {
+                // The window may reach back further by now than when it was left.
+                self.leave_history();
+            }
+            let Some(reader) = &self.history else { return Poll::Ready(Ok(())) };
+            let window = self.shared.window.lock().oldest();
+            match ready!(reader.poll_next(self.position, window, context))? {
+                Next::Events(events) => {
+                    if self.is_compacted() {
+                        let during = CompactedDuring::Watch;
+                        let (requested, oldest) = (self.position, self.shared.store.compacted_revision());
+                        return Poll::Ready(Err(Error::Compacted { requested, oldest, during }));
+                    }
+                    self.take(events);
+                    self.leave_history();
+                    if !self.taken.is_empty() {
                         return Poll::Ready(Ok(()));
                     }
-                    Poll::Ready(Some(Ok(WatchEvent::Bookmark(_)))) => {}
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                    Poll::Ready(None) => {
-                        let reason = "the watch of the store's history ended".to_owned();
-                        return Poll::Ready(Err(Error::Internal { reason }));
-                    }
-                    Poll::Pending => {
-                        self.position = self.position.max(watcher.progress());
-                        self.leave_history();
-                        if self.history.is_some() {
-                            return Poll::Pending;
-                        }
-                    }
-                },
+                }
+                Next::Nothing(reached) => {
+                    self.position = reached;
+                    self.leave_history();
+                }
+                Next::Passed => self.history = Some(self.shared.histories.go_on(self.position)?),
             }
         }
+        // Many events and none to show: other tasks get their turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether what comes next is given up: then it is shown no more, also where somebody has read it before, and is
+    /// the store's to refuse, also where the window has it. \[COMPACT-WATCHES\]
+    fn is_compacted(&self) -> bool {
+        self.position < self.shared.store.compacted_revision()
     }
 
     fn leave_history(&mut self) {
@@ -305,7 +288,7 @@ impl CacheWatch {
                 return Poll::Ready(Some(Ok(WatchEvent::Change(change))));
             }
             ready!(self.poll_history(context))?;
-            if self.taken.is_empty() && !self.look(context.waker()) {
+            if self.taken.is_empty() && !self.look(context.waker())? {
                 return match self.answer(context.waker()) {
                     Some(bookmark) => Poll::Ready(Some(Ok(bookmark))),
                     None => Poll::Pending,

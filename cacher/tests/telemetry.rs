@@ -295,7 +295,7 @@ async fn watches_that_fall_behind_are_counted_when_they_catch_up_and_when_they_c
     let mut left_behind = bench.watch(WatchStart::After(before)).await;
     take(&mut behind, 1).await;
     bench.seen.assert(&[
-        ("watchkeep_watch_cache_catch_ups_total", 1.0),
+        ("watchkeep_watch_cache_catch_ups_total", 2.0),
         ("apiserver_terminated_watchers_total", 0.0),
     ]);
     bench.cache.compact(bench.cache.current_revision().await.unwrap()).await.unwrap();
