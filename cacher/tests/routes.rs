@@ -3,7 +3,6 @@
 mod observed;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use watchkeep_cacher::{CachedBackend, CacherOptions};
