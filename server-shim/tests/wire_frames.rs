@@ -12,7 +12,7 @@ const OWN_EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/t1/events";
 const CORE_EVENTS: &str = "/api/v1/namespaces/t1/events";
 
 /// The value of a metric without labels.
-async fn sample(wire: &Wire, name: &str) -> f64 {
+async fn sample(wire: &Wire, name: &str) -> u64 {
     let page = wire.get("/metrics").await;
     let value = page.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("{name} is not in {}", page.text())).parse().unwrap()

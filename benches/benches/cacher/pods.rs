@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use watchkeep_cacher::{CachedBackend, CacherOptions};
 use watchkeep_storage::memory::{MemoryBackend, MemoryOptions};
-use watchkeep_storage::selector::FieldSelector;
+use watchkeep_storage::selector::{FieldSelector, LabelSelector};
 use watchkeep_storage::{
     Backend, Environment, Error, Interface, Key, ListRequest, Listing, Preconditions, Predicate, ReadAt,
     ResourcePrefix, Schema, Scope, SelectableField, Update, UpdateOptions, Value, WatchRequest, WatchStart,
