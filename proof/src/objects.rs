@@ -83,12 +83,10 @@ pub enum Selection {
     NamedX,
     /// `color in (red,blue)` and `spec.nodeName=n1`
     ColoredOnNode1,
-    /// The shard of all uids from the middle of the hashes on.
-    UpperUids,
+    /// The shard of all uids below the middle of the hashes.
+    LowerUids,
     /// A shard of namespaces, of two ranges: it begins at the hash of `a-b`, and stops before that of `b`.
     SomeNamespaces,
-    /// `color` in the shard of [`Selection::UpperUids`]
-    ColoredUpperUids,
 }
 
 /// What a reader sees: of which resource, where, and which objects.
@@ -233,9 +231,8 @@ impl View {
             Selection::OnNode1 => node == "n1",
             Selection::NamedX => of(&NAMES, place.name) == "x",
             Selection::ColoredOnNode1 => !color.is_empty() && node == "n1",
-            Selection::UpperUids => place.has_upper_uid(),
+            Selection::LowerUids => !place.has_upper_uid(),
             Selection::SomeNamespaces => of(&NAMESPACES, place.namespace) != "b",
-            Selection::ColoredUpperUids => !color.is_empty() && place.has_upper_uid(),
         };
         selected && self.covers(place)
     }
@@ -265,15 +262,15 @@ impl Selection {
     /// When a legal selector is refused.
     #[expect(clippy::expect_used, reason = "a legal selector that is refused is a failed proof")]
     pub fn predicate(self) -> Predicate {
-        const UPPER_UIDS: &str =
-            "shardRange(object.metadata.uid, '0x8000000000000000', '0x10000000000000000')";
+        const LOWER_UIDS: &str =
+            "shardRange(object.metadata.uid, '0x0000000000000000', '0x8000000000000000')";
         const SOME_NAMESPACES: &str = "shardRange(object.metadata.namespace, '0x0000000000000000', '0xaf63df4c8601f1a5') || \
              shardRange(object.metadata.namespace, '0xe61ab31904644883', '0xe61ab31904644884')";
         let (labels, fields) = match self {
-            Self::Everything | Self::UpperUids | Self::SomeNamespaces => ("", ""),
+            Self::Everything | Self::LowerUids | Self::SomeNamespaces => ("", ""),
             Self::Red => ("color=red", ""),
             Self::NotRed => ("color!=red", ""),
-            Self::Colored | Self::ColoredUpperUids => ("color", ""),
+            Self::Colored => ("color", ""),
             Self::OnNode1 => ("", "spec.nodeName=n1"),
             Self::NamedX => ("", "metadata.name=x"),
             Self::ColoredOnNode1 => ("color in (red,blue)", "spec.nodeName=n1"),
@@ -283,7 +280,7 @@ impl Selection {
             FieldSelector::parse(fields).expect("a legal selector"),
         );
         let shard = match self {
-            Self::UpperUids | Self::ColoredUpperUids => UPPER_UIDS,
+            Self::LowerUids => LOWER_UIDS,
             Self::SomeNamespaces => SOME_NAMESPACES,
             _ => return selected,
         };

@@ -241,16 +241,15 @@ fn view() -> impl Strategy<Value = View> {
         1 => (0..NAMESPACES.len(), 0..NAMES.len()).prop_map(|(namespace, name)| Area::One(namespace, name)),
     ];
     let selection = prop_oneof![
-        4 => Just(Selection::Everything),
+        5 => Just(Selection::Everything),
         1 => Just(Selection::Red),
         1 => Just(Selection::NotRed),
         1 => Just(Selection::Colored),
         1 => Just(Selection::OnNode1),
         1 => Just(Selection::NamedX),
         1 => Just(Selection::ColoredOnNode1),
-        1 => Just(Selection::UpperUids),
+        1 => Just(Selection::LowerUids),
         1 => Just(Selection::SomeNamespaces),
-        1 => Just(Selection::ColoredUpperUids),
     ];
     (resource(), area, selection).prop_map(|(resource, area, selection)| View { resource, area, selection })
 }

@@ -60,7 +60,7 @@ fn etcd_updates_unconditionally() {
 
 #[test]
 fn etcd_pages_not_pinned() {
-    by_the_model_once::<EtcdWorld>(Defect::EtcdPagesNotPinned, &[], &["LIST-ATOMIC"]);
+    by_the_model_once::<EtcdWorld>(Defect::EtcdPagesNotPinned, &[], &["LIST-ATOMIC", "LIST-OPTIONS"]);
 }
 
 #[test]

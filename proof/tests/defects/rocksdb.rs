@@ -232,7 +232,11 @@ fn rocks_compacts_one_too_many() {
 
 #[test]
 fn rocks_page_reads_latest() {
-    by_the_model_once::<RocksWorld>(Defect::RocksPageReadsLatest, &[], &["LIST-ATOMIC", "WATCH-ORDERED"]);
+    by_the_model_once::<RocksWorld>(
+        Defect::RocksPageReadsLatest,
+        &[],
+        &["LIST-ATOMIC", "WATCH-ORDERED", "WATCH-UNIQUE"],
+    );
 }
 
 #[test]
