@@ -224,23 +224,30 @@ fn cache_reopens_at_head() {
     });
 }
 
-/// A cache that has lost one of three writes, and was filled anew.
-async fn refilled(scenario: &Scenario) -> (Scene, [Revision; 3]) {
+/// A cache whose watch was broken while the store gave up what came next: it was filled anew, behind a gap.
+async fn overtaken(scenario: &Scenario) -> (Scene, [Revision; 2]) {
     let scene = scene().await;
-    let first = scene.cache.put(&pod("ns", "a")).await.revision;
-    scenario.set(Point::CacheEvent, "1*return");
-    let second = scene.cache.put(&pod("ns", "b")).await.revision;
-    let third = scene.cache.put(&pod("ns", "c")).await.revision;
-    scene.fill_anew().await;
-    (scene, [first, second, third])
+    scene.cache.put(&pod("ns", "a")).await;
+    scenario.set(Point::CacheSource, "return");
+    let second = scene.store.put(&pod("ns", "b")).await.revision;
+    let third = scene.store.put(&pod("ns", "c")).await.revision;
+    scene.store.compact(second).await.unwrap();
+    scenario.set(Point::CacheSource, "off");
+    let filled = async {
+        while scene.cacher.len() != 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, filled).await.unwrap();
+    (scene, [second, third])
 }
 
 #[test]
 fn cache_refill_keeps_window() {
     by_a_scenario(Defect::CacheRefillKeepsWindow, "WATCH-RELIABLE", &async |scenario| {
-        let (scene, [first, second, third]) = refilled(scenario).await;
-        let mut watch = scene.watch(WatchStart::After(first)).await;
-        all_shown(&[second, third], &shown(&mut watch, third).await)
+        let (scene, [second, third]) = overtaken(scenario).await;
+        let mut watch = scene.watch(WatchStart::After(second)).await;
+        all_shown(&[third], &shown(&mut watch, third).await)
     });
 }
 
