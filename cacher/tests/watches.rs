@@ -51,7 +51,15 @@ fn ready(watch: &mut Watcher, waker: &Waker) -> Vec<Result<WatchEvent, Error>> {
 }
 
 async fn filled(store: Arc<dyn Interface>, of: &Store) -> (Arc<Cacher>, Resource) {
-    let cacher = Arc::new(Cacher::new(store, CacherOptions::default(), of.environment()));
+    filled_with(CacherOptions::default(), store, of).await
+}
+
+async fn filled_with(
+    options: CacherOptions,
+    store: Arc<dyn Interface>,
+    of: &Store,
+) -> (Arc<Cacher>, Resource) {
+    let cacher = Arc::new(Cacher::new(store, options, of.environment()));
     cacher.filled().await;
     let cache = Resource::new(Arc::clone(&cacher) as Arc<dyn Interface>);
     (cacher, cache)
@@ -203,23 +211,28 @@ async fn watches_end_with_their_cache() {
     assert!(watch.next().await.is_none());
 }
 
-/// As another program may write to etcd: in one transaction, which has one revision.
-#[tokio::test(start_paused = true)]
-async fn events_of_one_revision_are_not_cut_apart() {
-    /// More than is published in one go.
-    const TOGETHER: usize = 3_000;
-    let store = MemoryHarness.open(Setup::default()).await;
-    let pods = store.pods().await;
-    let (turn, turns) = (Arc::new(Semaphore::new(0)), pods.interface());
-    let watched = Arc::clone(&turn);
-    let together = Troubled::new(
-        turns,
+/// A store that shows what is written before its turn comes as of one revision. As another program may write to
+/// etcd: in one transaction.
+fn written_together(store: Arc<dyn Interface>, turn: &Arc<Semaphore>) -> Arc<dyn Interface> {
+    let turn = Arc::clone(turn);
+    Troubled::new(
+        store,
         Box::new(move |store, request| {
-            let turn = Arc::clone(&watched);
+            let turn = Arc::clone(&turn);
             Box::pin(async move { Ok(Watcher::new(Together::new(store.watch(request).await?, turn))) })
         }),
-    );
-    let (_cacher, cache) = filled(together, &store).await;
+    )
+}
+
+/// More than is published, or read, in one go.
+const TOGETHER: usize = 3_000;
+
+#[tokio::test(start_paused = true)]
+async fn events_of_one_revision_are_not_cut_apart() {
+    let store = MemoryHarness.open(Setup::default()).await;
+    let pods = store.pods().await;
+    let turn = Arc::new(Semaphore::new(0));
+    let (_cacher, cache) = filled(written_together(pods.interface(), &turn), &store).await;
     let (start, watching) = (cache.now().await, |start| cache.watching(cache.all(), start));
     let mut live = cache.watch(watching(WatchStart::Now)).await.unwrap();
     assert!(ready(&mut live, Waker::noop()).is_empty());
@@ -231,6 +244,22 @@ async fn events_of_one_revision_are_not_cut_apart() {
     live.progress();
     assert_eq!(ready(&mut live, Waker::noop()).len(), TOGETHER);
     let mut late = cache.watch(watching(WatchStart::After(start))).await.unwrap();
+    assert_eq!(ready(&mut late, Waker::noop()).len(), TOGETHER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_one_revision_are_not_cut_apart_in_history() {
+    let store = MemoryHarness.open(Setup::default()).await;
+    let pods = store.pods().await;
+    let start = pods.now().await;
+    for at in 0..TOGETHER {
+        pods.put(&pod("ns", &format!("pod-{at}"))).await;
+    }
+    let together = written_together(pods.interface(), &Arc::new(Semaphore::new(1)));
+    let options = CacherOptions { window_bytes_max: 0, ..CacherOptions::default() };
+    let (cacher, cache) = filled_with(options, together, &store).await;
+    assert!(cacher.window().oldest > start, "{:?}", cacher.window());
+    let mut late = cache.watch(cache.watching(cache.all(), WatchStart::After(start))).await.unwrap();
     assert_eq!(ready(&mut late, Waker::noop()).len(), TOGETHER);
 }
 
