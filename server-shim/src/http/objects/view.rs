@@ -491,7 +491,7 @@ mod tests {
     }
 
     /// All resources, versions, views and types are asked for at one server: what one asks for is not what another
-    /// one gets.
+    /// one gets. The objects are long, so that each whole one is shared in every version.
     #[tokio::test]
     async fn a_shared_line_is_what_the_watch_would_have_written() {
         let first = test_target("", "configmaps").await;
@@ -502,13 +502,13 @@ mod tests {
         let long = "x".repeat(SHARED_BYTES_MIN);
         let event = |note: &str| {
             format!(
-                r#"{{"kind":"Event","apiVersion":"v1","metadata":{{"name":"e","labels":{{"n":"{note}"}}}},"message":"{note}"}}"#
+                r#"{{"kind":"Event","apiVersion":"v1","metadata":{{"name":"e","labels":{{"n":"{note}"}},"annotations":{{"long":"{long}"}}}},"message":"{note}"}}"#
             )
         };
         let autoscaler = |max: &str| {
             let max = max.len();
             format!(
-                r#"{{"kind":"HorizontalPodAutoscaler","apiVersion":"autoscaling/v2","metadata":{{"name":"e","labels":{{"n":"{max}"}}}},"spec":{{"scaleTargetRef":{{"kind":"","name":""}},"maxReplicas":{max},"metrics":[{{"type":"Resource","resource":{{"name":"cpu","target":{{"type":"Utilization","averageUtilization":70}}}}}}]}}}}"#
+                r#"{{"kind":"HorizontalPodAutoscaler","apiVersion":"autoscaling/v2","metadata":{{"name":"e","labels":{{"n":"{max}"}},"annotations":{{"long":"{long}"}}}},"spec":{{"scaleTargetRef":{{"kind":"","name":""}},"maxReplicas":{max},"metrics":[{{"type":"Resource","resource":{{"name":"cpu","target":{{"type":"Utilization","averageUtilization":70}}}}}}]}}}}"#
             )
         };
         let config_map = |text: &str| {
