@@ -13,6 +13,7 @@ use watchkeep_storage::{Backend, Environment, Error, Interface, ResourcePrefix};
 use crate::http::checkpoints::Checkpoints;
 use crate::http::objects;
 use crate::http::objects::frames::Frames;
+use crate::http::objects::messages::Messages;
 use crate::kinds::resource::Resource;
 use crate::kinds::table::ResourceTable;
 use crate::namespaces::Namespaces;
@@ -36,6 +37,8 @@ pub struct App {
     pub(crate) namespaces: Namespaces,
     /// What watches of all resources share of what they send.
     pub(crate) frames: Frames,
+    /// What is kept in protobuf of all resources.
+    pub(crate) messages: Messages,
     /// How long connections take what watches send.
     pub(crate) watch_send: Histogram,
     /// How long Event objects are kept.
@@ -66,6 +69,7 @@ impl App {
             draining: CancellationToken::new(),
             namespaces: Namespaces::default(),
             frames: Frames::new(),
+            messages: Messages::new(),
             watch_send: objects::send_histogram(),
             event_ttl,
             checkpoints: None,

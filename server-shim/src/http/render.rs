@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 pub use self::aside::aside;
+pub(crate) use self::protobuf::PARTIAL_OBJECT_METADATA;
 pub use self::protobuf::protobuf;
 
 /// The JSON with two blanks of indentation per level, and a line end.

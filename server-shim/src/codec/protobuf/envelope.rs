@@ -1,6 +1,8 @@
 //! What is around a message: the envelope of an object or a list, and the frame of an event.
 
-use prost::encoding::{DecodeContext, WireType, decode_key, encoded_len_varint, skip_field};
+use prost::encoding::{
+    DecodeContext, WireType, decode_key, encode_key, encode_varint, encoded_len_varint, skip_field,
+};
 
 use super::BadMessage;
 use super::decode::{expect, take, text};
@@ -10,6 +12,8 @@ use crate::codec::Identity;
 
 /// What every envelope begins with.
 const MAGIC: &[u8] = b"k8s\0";
+/// What every envelope ends with: that its content is neither encoded nor of another type.
+pub const END: &[u8] = b"\x1a\0\x22\0";
 
 /// An object as a client sent it: its kind, and the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +56,10 @@ impl<'b> Envelope<'b> {
 
     /// Puts a message into the envelope of its kind.
     pub fn close(identity: Identity<'_>, message: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(message.len() + 64);
-        out.extend_from_slice(MAGIC);
-        within(1, &mut out, |out| {
-            put_bytes(1, identity.api_version.as_bytes(), out);
-            put_bytes(2, identity.kind.as_bytes(), out);
-        });
+        let mut out = open(identity);
+        out.reserve(message.len() + 16);
         put_bytes(2, message, &mut out);
-        put_bytes(3, b"", &mut out);
-        put_bytes(4, b"", &mut out);
+        out.extend_from_slice(END);
         out
     }
 }
@@ -93,14 +92,11 @@ pub struct ListHead<'a> {
 }
 
 impl ListHead<'_> {
-    /// The envelope of a list of these messages, whose kind `identity` is.
-    pub fn close(self, identity: Identity<'_>, items: &[impl AsRef<[u8]>]) -> Vec<u8> {
-        let bytes = items.iter().map(|item| {
-            let length = item.as_ref().len();
-            1 + encoded_len_varint(length as u64) + length
-        });
-        let mut message = Vec::with_capacity(128 + bytes.sum::<usize>());
-        within(1, &mut message, |out| {
+    /// The beginning of a list whose kind `identity` is, up to its first item. What comes behind has to be the items of
+    /// these messages, in their order ([`write_item`]), and [`END`].
+    pub fn begin<'m>(self, identity: Identity<'_>, items: impl Iterator<Item = &'m [u8]>) -> Vec<u8> {
+        let mut metadata = Vec::with_capacity(128);
+        within(1, &mut metadata, |out| {
             put_bytes(2, self.resource_version.as_bytes(), out);
             if let Some(token) = self.continue_token {
                 put_bytes(3, token.as_bytes(), out);
@@ -109,11 +105,45 @@ impl ListHead<'_> {
                 put_number(4, i64::try_from(remaining).unwrap_or(i64::MAX), out);
             }
         });
-        for item in items {
-            put_bytes(2, item.as_ref(), &mut message);
-        }
-        Envelope::close(identity, &message)
+        let length = metadata.len() + items.map(item_len).sum::<usize>();
+        let mut out = open(identity);
+        encode_key(2, WireType::LengthDelimited, &mut out);
+        encode_varint(length as u64, &mut out);
+        out.extend_from_slice(&metadata);
+        out
     }
+
+    /// A list that is all there.
+    pub fn close(self, identity: Identity<'_>, items: &[impl AsRef<[u8]>]) -> Vec<u8> {
+        let mut out = self.begin(identity, items.iter().map(AsRef::as_ref));
+        for item in items {
+            write_item(item.as_ref(), &mut out);
+        }
+        out.extend_from_slice(END);
+        out
+    }
+}
+
+/// Appends an item of a list.
+pub fn write_item(message: &[u8], out: &mut Vec<u8>) {
+    put_bytes(2, message, out);
+}
+
+/// How many bytes [`write_item`] appends.
+fn item_len(message: &[u8]) -> usize {
+    // The tag is one byte.
+    1 + encoded_len_varint(message.len() as u64) + message.len()
+}
+
+/// The beginning of an envelope, up to its message.
+fn open(identity: Identity<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    out.extend_from_slice(MAGIC);
+    within(1, &mut out, |out| {
+        put_bytes(1, identity.api_version.as_bytes(), out);
+        put_bytes(2, identity.kind.as_bytes(), out);
+    });
+    out
 }
 
 /// An event of a watch: a length of four bytes, and a message that holds its type and an object in its envelope.

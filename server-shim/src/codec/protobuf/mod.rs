@@ -19,7 +19,7 @@ mod tests;
 
 pub use self::decode::decode;
 pub use self::encode::encode;
-pub use self::envelope::{Envelope, ListHead, WatchFrame};
+pub use self::envelope::{END, Envelope, ListHead, WatchFrame, write_item};
 
 /// The bytes are no message of the kind; the text says what does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -32,84 +32,15 @@
 //! have to be converted: of many watches that begin together, one converts.
 
 use bytes::Bytes;
-use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
-use watchkeep_storage::{Change, EventType, Key, Revision};
+use watchkeep_storage::Change;
 
-use crate::http::negotiate::{Format, MetaVersion};
+use super::encoded::{Encoded, Form, Meters};
 
 /// How many bytes all lines may cost: some seconds of a busy server.
 const BYTES_MAX: u64 = 16 << 20;
-/// What a line costs beside its bytes: its name, its places in the table. An estimate.
-const OVERHEAD_BYTES: usize = 256;
-/// The parts that have a lock of their own. The longest object fits into one with room for others.
-const PARTS: usize = 4;
-/// How much of the room is for lines that were asked for again. The rest keeps new ones until they are.
-const ASKED_AGAIN: f64 = 0.5;
-/// How many lines there may be, which is nearly right: how much room their table begins with.
-const LINES_ESTIMATE: usize = 8 << 10;
-
-const BYTES: &str = "watchkeep_watch_frames_bytes";
-const HITS: &str = "watchkeep_watch_frames_hits_total";
-const MISSES: &str = "watchkeep_watch_frames_misses_total";
-
-/// How a watch shows what it shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Form {
-    /// The version of the metadata that it shows; `None` shows the object.
-    pub(super) metadata: Option<MetaVersion>,
-    /// The version in which the resource is served.
-    pub(super) api_version: &'static str,
-    /// How it is written down.
-    pub(super) format: Format,
-}
-
-/// What a line is found by. The key tells the resource.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Name {
-    revision: Revision,
-    key: Key,
-    event_type: EventType,
-    form: Form,
-}
-
-/// A [`Name`] that owns nothing: a look copies no key. Has to hash alike, so its fields are in the same order.
-#[derive(Clone, Copy, Hash)]
-struct Sought<'a> {
-    revision: Revision,
-    key: &'a Key,
-    event_type: EventType,
-    form: Form,
-}
-
-impl Equivalent<Name> for Sought<'_> {
-    fn equivalent(&self, name: &Name) -> bool {
-        let Self { revision, key, event_type, form } = self;
-        *revision == name.revision
-            && *event_type == name.event_type
-            && *form == name.form
-            && **key == name.key
-    }
-}
-
-/// What a line costs.
-#[derive(Clone, Copy, Debug)]
-struct Cost;
-
-impl Weighter<Name, Bytes> for Cost {
-    fn weight(&self, _: &Name, line: &Bytes) -> u64 {
-        (OVERHEAD_BYTES + line.len()) as u64
-    }
-}
 
 /// The lines that are kept, of all resources of a server.
-pub(crate) struct Frames {
-    lines: Cache<Name, Bytes, Cost>,
-    bytes: Gauge,
-    hits: Counter,
-    misses: Counter,
-}
+pub(crate) struct Frames(Encoded);
 
 impl Frames {
     /// None so far. Measured by the recorder that is there.
@@ -118,28 +49,18 @@ impl Frames {
     }
 
     fn with_room(bytes_max: u64) -> Self {
-        describe_gauge!(BYTES, Unit::Bytes, "What the lines of watch events cost that watches share");
-        describe_counter!(
-            HITS,
-            Unit::Count,
-            "Events that were sent in a line that another watch had encoded"
-        );
-        describe_counter!(MISSES, Unit::Count, "Lines of watch events that were encoded to be shared");
-        let options = OptionsBuilder::new()
-            .shards(PARTS)
-            .weight_capacity(bytes_max)
-            .estimated_items_capacity(LINES_ESTIMATE)
-            .hot_allocation(ASKED_AGAIN)
-            .build();
-        #[expect(clippy::expect_used, reason = "both of what has no default is given")]
-        let options = options.expect("a capacity and an estimate");
-        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
-        Self {
-            lines: Cache::with_options(options, Cost, hasher, lifecycle),
-            bytes: gauge!(BYTES),
-            hits: counter!(HITS),
-            misses: counter!(MISSES),
-        }
+        let meters = Meters {
+            bytes: ("watchkeep_watch_frames_bytes", "What the lines of watch events cost that watches share"),
+            hits: (
+                "watchkeep_watch_frames_hits_total",
+                "Events that were sent in a line that another watch had encoded",
+            ),
+            misses: (
+                "watchkeep_watch_frames_misses_total",
+                "Lines of watch events that were encoded to be shared",
+            ),
+        };
+        Self(Encoded::new(bytes_max, meters))
     }
 
     /// The line of a change in this form; encoded if nobody did, while others that ask for it wait.
@@ -152,26 +73,7 @@ impl Frames {
         form: Form,
         encode: impl FnOnce() -> Result<Vec<u8>, E>,
     ) -> Result<Bytes, E> {
-        let (revision, key, event_type) = (change.revision(), &change.event.key, change.event_type);
-        if let Some(line) = self.lines.get(&Sought { revision, key, event_type, form }) {
-            self.hits.increment(1);
-            return Ok(line);
-        }
-        let mut encoded = false;
-        let name = Name { revision, key: key.clone(), event_type, form };
-        let line = self.lines.get_or_insert_with(&name, || {
-            encoded = true;
-            // In one piece of memory of its length, which is what it is said to cost.
-            encode().map(|line| Bytes::from(line.into_boxed_slice()))
-        })?;
-        if encoded {
-            self.misses.increment(1);
-            #[expect(clippy::cast_precision_loss, reason = "the bound is far below 2^53")]
-            self.bytes.set(self.lines.weight() as f64);
-        } else {
-            self.hits.increment(1);
-        }
-        Ok(line)
+        self.0.get((change.revision(), &change.event.key, Some(change.event_type)), form, encode)
     }
 }
 
@@ -181,7 +83,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Barrier};
 
-    use watchkeep_storage::Event;
+    use watchkeep_storage::{Event, EventType, Key, Revision};
+
+    use crate::http::negotiate::{Format, MetaVersion};
 
     use super::*;
 
@@ -268,7 +172,7 @@ mod tests {
             for behind in 0..5.min(revision + 1) {
                 assert!(!line(revision - behind), "{revision} is there, and the {behind} before it");
             }
-            let kept = usize::try_from(frames.lines.weight()).unwrap();
+            let kept = frames.0.bytes();
             assert!(kept <= BYTES, "{kept}");
         }
         assert!(line(0), "the first one has gone");

@@ -1,5 +1,7 @@
 //! Lists as bodies: streamed from the cursor, in chunks, with a bounded amount in memory.
 
+use std::{iter, vec};
+
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
@@ -9,12 +11,16 @@ use watchkeep_storage::{Cursor, ListPage, StatusFor};
 
 use super::target::Target;
 use super::view::{ListMetadata, ListWriter, View};
+use crate::codec::protobuf;
 use crate::http::error::ApiError;
 use crate::http::negotiate::{Format, Negotiated};
 use crate::http::response::{self, Body, BoxError};
 
 /// How many bytes of a list are gathered before they are sent. A list that fits goes out whole.
 const CHUNK_BYTES: usize = 128 << 10;
+
+/// How many objects are encoded as protobuf before other tasks get their turn.
+const ENCODED_AT_ONCE: usize = 16;
 
 /// Answers with a list.
 ///
@@ -31,6 +37,9 @@ pub(super) async fn respond(
     let ListPage { revision, continue_token, remaining, cursor } = page;
     let shard_selector = shard_selector.map(str::to_owned);
     let metadata = ListMetadata { revision, continue_token, remaining, shard_selector };
+    if negotiated.format == Format::Protobuf {
+        return respond_in_protobuf(&target, cursor, &metadata, view).await;
+    }
     let writer = ListWriter::new(view, &target, &metadata);
     let mut list = ListStream { target, cursor, writer, done: false };
     let mut first = list.chunk().await?;
@@ -50,6 +59,69 @@ pub(super) async fn respond(
     let mut response = response::with_type(StatusCode::OK, Format::Json.media_type(), body);
     response.extensions_mut().insert(crate::http::gzip::Large);
     Ok(response)
+}
+
+/// Answers with a list in protobuf. Its length comes before it, so all of its objects are gathered first: as they are
+/// kept for others, and as they are sent.
+async fn respond_in_protobuf(
+    target: &Target,
+    mut cursor: Box<dyn Cursor>,
+    metadata: &ListMetadata,
+    view: View,
+) -> Result<Response<Body>, ApiError> {
+    let mut messages = Vec::new();
+    loop {
+        let batch = cursor.next().await.map_err(|error| target.error(&error, StatusFor::List))?;
+        if batch.is_empty() {
+            break;
+        }
+        for records in batch.chunks(ENCODED_AT_ONCE) {
+            for record in records {
+                messages.push(view.message(target, record, record.revision)?);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let begin = view.begin_list(target, metadata, &messages);
+    let mut list = Some(MessageList { chunk: begin, messages: messages.into_iter() });
+    let media_type = Format::Protobuf.media_type();
+    let first = MessageList::next(&mut list);
+    if list.is_none() {
+        return Ok(response::with_type(
+            StatusCode::OK,
+            media_type,
+            response::full(first.unwrap_or_default()),
+        ));
+    }
+    let chunks = first.into_iter().chain(iter::from_fn(move || MessageList::next(&mut list)));
+    let frames = stream::iter(chunks.map(|chunk| Ok::<_, BoxError>(Frame::data(Bytes::from(chunk)))));
+    let body = StreamBody::new(frames).boxed_unsync();
+    let mut response = response::with_type(StatusCode::OK, media_type, body);
+    response.extensions_mut().insert(crate::http::gzip::Large);
+    Ok(response)
+}
+
+/// A list in protobuf on its way out.
+struct MessageList {
+    /// What comes next: at first the beginning of the list.
+    chunk: Vec<u8>,
+    messages: vec::IntoIter<Bytes>,
+}
+
+impl MessageList {
+    /// The next chunk; `None` stays behind after the last.
+    fn next(list: &mut Option<Self>) -> Option<Vec<u8>> {
+        let Self { mut chunk, mut messages } = list.take()?;
+        while chunk.len() < CHUNK_BYTES {
+            let Some(message) = messages.next() else {
+                chunk.extend_from_slice(protobuf::END);
+                return Some(chunk);
+            };
+            protobuf::write_item(&message, &mut chunk);
+        }
+        *list = Some(Self { chunk: Vec::new(), messages });
+        Some(chunk)
+    }
 }
 
 /// A list on its way out.

@@ -5,10 +5,12 @@ mod chunk;
 mod create;
 mod data;
 mod delete;
+mod encoded;
 pub(crate) mod frames;
 mod fresh;
 mod get;
 mod list_body;
+pub(crate) mod messages;
 mod names;
 pub(crate) mod object;
 mod patch;
@@ -27,6 +29,7 @@ use hyper::body::Body as HttpBody;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::{Value as Json, json};
 use tokio::task::JoinHandle;
+use watchkeep_storage::Record;
 
 use self::body::Notation;
 use self::create::Written;
@@ -133,7 +136,7 @@ impl Call {
         let (negotiated, view) = self.negotiated(negotiate::Answer::Object)?;
         let target = self.target()?;
         let record = get::object(&target, &self.query).await?;
-        Ok(response::rendered(StatusCode::OK, view.object(&target, &record)?.into(), &negotiated))
+        respond_object(StatusCode::OK, &target, &record, view, negotiated)
     }
 
     async fn list(self) -> Result<Response<Body>, ApiError> {
@@ -212,7 +215,7 @@ impl Call {
             }
             Deletion::Gone(record) | Deletion::Held(record) => {
                 namespaces::finalize_later(&target, &record);
-                Ok(response::rendered(StatusCode::OK, view.object(&target, &record)?.into(), &negotiated))
+                respond_object(StatusCode::OK, &target, &record, view, negotiated)
             }
         }
     }
@@ -273,9 +276,23 @@ fn respond_written(
     negotiated: Negotiated,
 ) -> Result<Response<Body>, ApiError> {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = response::rendered(status, view.object(target, &written.record)?.into(), &negotiated);
+    let mut response = respond_object(status, target, &written.record, view, negotiated)?;
     response::warn(&mut response, &written.warnings);
     Ok(response)
+}
+
+fn respond_object(
+    status: StatusCode,
+    target: &Target,
+    record: &Record,
+    view: View,
+    negotiated: Negotiated,
+) -> Result<Response<Body>, ApiError> {
+    if negotiated.format == Format::Protobuf {
+        let object = view.envelope(target, record, record.revision)?;
+        return Ok(response::with_type(status, Format::Protobuf.media_type(), response::full(object)));
+    }
+    Ok(response::rendered(status, view.object(target, record)?.into(), &negotiated))
 }
 
 fn respond_json(status: StatusCode, json: &Json, negotiated: Negotiated) -> Result<Response<Body>, ApiError> {
@@ -285,7 +302,7 @@ fn respond_json(status: StatusCode, json: &Json, negotiated: Negotiated) -> Resu
 }
 
 /// The Status that tells of a deletion.
-fn success(target: &Target, record: &watchkeep_storage::Record) -> Json {
+fn success(target: &Target, record: &Record) -> Json {
     let mut details = target.details();
     record.value.attributes().uid().clone_into(&mut details.uid);
     json!({
@@ -352,7 +369,7 @@ pub(crate) async fn delete_all(
 pub(crate) async fn release_namespace(target: &Target, uid: &str) -> Result<(), ApiError> {
     let mut demands = update::Demands::none(Part::Finalizers, false);
     demands.preconditions = watchkeep_storage::Preconditions::uid(uid);
-    let released = |stored: Option<&watchkeep_storage::Record>| {
+    let released = |stored: Option<&Record>| {
         let stored = stored.ok_or_else(|| ApiError::internal("a missing namespace was updated"))?;
         let mut object = object::Object::of_record(stored)?;
         namespaces::without_finalizer(&mut object);

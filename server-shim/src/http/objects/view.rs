@@ -3,14 +3,16 @@
 
 use std::convert::Infallible;
 
-use serde_json::json;
+use bytes::Bytes;
+use serde_json::{Map, Value as Json, json};
 use watchkeep_storage::{Bookmark, Change, EventType, Record, Revision, WatchEvent};
 
 use super::chunk::Chunk;
-use super::frames::Form;
+use super::encoded::Form;
 use super::object::Object;
 use super::target::Target;
-use crate::codec::protobuf::WatchFrame;
+use crate::codec::Identity;
+use crate::codec::protobuf::{self, Envelope, ListHead, WatchFrame};
 use crate::convert;
 use crate::http::error::ApiError;
 use crate::http::negotiate::{Format, MetaVersion, Transform};
@@ -94,6 +96,76 @@ impl View {
         }
         out.push(b'\n');
         Ok(out)
+    }
+
+    /// The kind of what is shown.
+    fn identity(self, target: &Target) -> Identity<'static> {
+        match self {
+            Self::Metadata(version) => {
+                Identity { api_version: version.api_version(), kind: "PartialObjectMetadata" }
+            }
+            Self::Whole | Self::Table(..) => {
+                Identity { api_version: target.resource.api_version, kind: target.resource.kind }
+            }
+        }
+    }
+
+    /// An object in protobuf, or its metadata, without an envelope. Encoded once for each revision.
+    ///
+    /// # Errors
+    /// 500 if what is stored is no JSON.
+    pub(super) fn message(
+        self,
+        target: &Target,
+        record: &Record,
+        revision: Revision,
+    ) -> Result<Bytes, ApiError> {
+        let metadata = if let Self::Metadata(version) = self { Some(version) } else { None };
+        let encode = || {
+            let mut json = Vec::with_capacity(record.value.bytes().len() + LINE_BYTES);
+            self.write(&*target.shown(record)?, revision, &mut json);
+            let object: Map<String, Json> = serde_json::from_slice(&json).map_err(ApiError::internal)?;
+            let schema =
+                if metadata.is_some() { &render::PARTIAL_OBJECT_METADATA } else { target.resource.schema };
+            Ok::<_, ApiError>(protobuf::encode(schema, &object))
+        };
+        if revision != record.revision || revision.is_zero() {
+            // As it was before its deletion, or as it would be: nobody else asks for that.
+            return Ok(encode()?.into());
+        }
+        let form = Form { metadata, api_version: target.resource.api_version, format: Format::Protobuf };
+        target.app.messages.object((revision, &record.key), form, encode)
+    }
+
+    /// An object in protobuf, or its metadata, in its envelope.
+    ///
+    /// # Errors
+    /// As [`View::message`].
+    pub(super) fn envelope(
+        self,
+        target: &Target,
+        record: &Record,
+        revision: Revision,
+    ) -> Result<Vec<u8>, ApiError> {
+        Ok(Envelope::close(self.identity(target), &self.message(target, record, revision)?))
+    }
+
+    /// The beginning of a list of these messages in protobuf.
+    pub(super) fn begin_list(self, target: &Target, metadata: &ListMetadata, items: &[Bytes]) -> Vec<u8> {
+        let identity = match self {
+            Self::Metadata(version) => {
+                Identity { api_version: version.api_version(), kind: "PartialObjectMetadataList" }
+            }
+            Self::Whole | Self::Table(..) => {
+                Identity { api_version: target.resource.api_version, kind: target.resource.list_kind }
+            }
+        };
+        let head = ListHead {
+            resource_version: &metadata.revision.to_string(),
+            continue_token: metadata.continue_token.as_deref(),
+            remaining: metadata.remaining,
+        };
+        head.begin(identity, items.iter().map(AsRef::as_ref))
     }
 
     /// Appends an object, whole or as its metadata.
@@ -357,6 +429,11 @@ impl EventView {
             EventType::Modified => "MODIFIED",
             EventType::Deleted => "DELETED",
         };
+        if self.format == Format::Protobuf {
+            let object = self.view.envelope(target, record, change.revision())?;
+            WatchFrame { event_type, object: &object }.write(out);
+            return Ok(());
+        }
         let format = self.format;
         let write = |out: &mut Vec<u8>| self.write_object(target, record, change.revision(), out);
         write_frame(format, event_type, out, write)

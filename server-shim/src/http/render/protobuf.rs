@@ -15,7 +15,7 @@ use crate::kinds::generated::fields::{
 use crate::kinds::table::ResourceTable;
 
 /// What `PartialObjectMetadata` consists of, in every version of its group.
-static PARTIAL_OBJECT_METADATA: Type = Type::new(
+pub(crate) static PARTIAL_OBJECT_METADATA: Type = Type::new(
     "io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata",
     &[Field::new("metadata", &[1], Shape::Object(&META_V1_OBJECT_META), Presence::Always)],
 );
