@@ -325,11 +325,12 @@ impl Shared {
         Held { topics, watches, answering: self.progress.len(), open_pictures, kept_pictures }
     }
 
-    /// Wakes all watches that follow a topic.
+    /// Wakes all watches, those that follow a topic and those that read history.
     fn wake_watches(&self) {
         let mut wakers = Vec::new();
         self.topics.reset(self.published(), &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
+        self.histories.wake_all();
     }
 
     /// Goes on with a watch from where the last one ended, if the cache was not found to be wrong meanwhile.

@@ -374,3 +374,22 @@ async fn what_the_store_has_compacted_is_refused_at_once_though_the_window_has_i
     let ended = watch.next().now_or_never();
     assert!(matches!(ended, Some(Some(Err(Error::Compacted { .. })))), "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_watch_that_waits_for_history_ends_with_its_cache() {
+    let environment = Environment::system();
+    let (store, fault) = Faulty::new("/jobs", &environment, Fault::None).await;
+    let before = store.current_revision().await.unwrap();
+    create(&store, &["a", "b"]).await;
+    // The window begins behind what no history tells of.
+    *fault.lock() = Fault::SilentWatches;
+    let cache = Cacher::new(Arc::new(store), CacherOptions::default(), &environment);
+    cache.filled().await;
+    let mut watch = cache.watch(watch_after(&cache, before)).await.unwrap();
+    assert!(watch.next().now_or_never().is_none());
+    let waits = environment.spawn(async move { watch.next().await });
+    tokio::task::yield_now().await;
+    drop(cache);
+    let end = tokio::time::timeout(DEADLINE, waits).await.unwrap().unwrap();
+    assert!(matches!(end, Some(Err(Error::NotReady { .. }))), "{end:?}");
+}

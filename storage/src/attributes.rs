@@ -109,7 +109,7 @@ impl Parts {
         for value in fields {
             put_text(&mut out, value);
         }
-        Attributes { encoded: out.into(), schema: Arc::clone(&schema.fields) }
+        Attributes { encoded: out.into_boxed_slice().into(), schema: Arc::clone(&schema.fields) }
     }
 }
 

@@ -86,6 +86,9 @@ pub enum LayoutError {
 impl Value {
     /// Lays out canonical bytes and extracts what `schema` asks for, in one pass.
     ///
+    /// Spare capacity of a `Vec` is kept for as long as the value lives, in a store in memory and in a cache: hand over
+    /// a boxed slice.
+    ///
     /// # Errors
     /// [`LayoutError`] when the bytes are not in canonical form.
     pub fn new(bytes: impl Into<Bytes>, schema: &Schema) -> Result<Self, LayoutError> {

@@ -174,7 +174,8 @@ impl<T: Serialize + DeserializeOwned> Typed<T> {
         let Json::Object(object) = json else { return Err(invalid("not an object".to_owned())) };
         let (ordered, resource_version) = order(object);
         let bytes = serde_json::to_vec(&ordered).map_err(|error| invalid(error.to_string()))?;
-        let value = Value::new(bytes, self.store.schema()).map_err(|error| invalid(error.to_string()))?;
+        let value = Value::new(bytes.into_boxed_slice(), self.store.schema())
+            .map_err(|error| invalid(error.to_string()))?;
         Ok((value, resource_version))
     }
 }

@@ -116,7 +116,8 @@ impl Pods {
     }
 
     pub(crate) fn value(&self, n: usize, version: usize) -> Value {
-        Value::new(json(n, version, self.size.bytes), self.cache.schema()).expect("canonical")
+        Value::new(json(n, version, self.size.bytes).into_boxed_slice(), self.cache.schema())
+            .expect("canonical")
     }
 
     pub(crate) fn all(&self) -> Scope {

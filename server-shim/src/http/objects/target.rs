@@ -161,7 +161,7 @@ impl Target {
             return Ok(Cow::Borrowed(record));
         }
         let bytes = codec::encode(self.resource.schema, &self.shown_tree(record)?.into_tree());
-        let value = Value::new(bytes, self.store.schema()).map_err(ApiError::internal)?;
+        let value = Value::new(bytes.into_boxed_slice(), self.store.schema()).map_err(ApiError::internal)?;
         Ok(Cow::Owned(Record { key: record.key.clone(), value, revision: record.revision }))
     }
 
@@ -171,7 +171,7 @@ impl Target {
     /// 500 if the canonical form has no layout, which no tree of this server leads to.
     pub(super) fn value(&self, object: Object) -> Result<Value, ApiError> {
         let bytes = codec::encode(self.storage_schema, &object.into_tree());
-        Value::new(bytes, self.store.schema()).map_err(ApiError::internal)
+        Value::new(bytes.into_boxed_slice(), self.store.schema()).map_err(ApiError::internal)
     }
 
     /// The object's name in messages.
