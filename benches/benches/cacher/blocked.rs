@@ -16,7 +16,8 @@ use crate::pods::{NAMESPACES, Pods, Size, request};
 
 const OBJECTS: usize = 1_000_000;
 const READERS: usize = 50;
-const WRITES: usize = 2_000;
+/// Few, because each waits for its turn among the readers.
+const WRITES: usize = 200;
 /// So small that a million fit into the memory of a small machine.
 const BYTES: usize = 300;
 
