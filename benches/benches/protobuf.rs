@@ -17,7 +17,7 @@ const VARIABLES: usize = 45;
 fn pod() -> Vec<u8> {
     let variable = |n: usize| {
         let from = json!({"secretKeyRef": {"name": format!("secret-{n}"), "key": "value"}});
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             json!({"name": format!("VARIABLE_{n}"), "valueFrom": from})
         } else {
             json!({"name": format!("VARIABLE_{n}"), "value": format!("some text of a variable, number {n}")})

@@ -138,7 +138,9 @@ impl Histories {
     /// Wakes all who wait.
     pub(crate) fn wake_all(&self) {
         let readings: Vec<_> = self.readings.lock().values().filter_map(Weak::upgrade).collect();
-        readings.iter().for_each(|reading| reading.waiting.wake_all());
+        for reading in readings {
+            reading.waiting.wake_all();
+        }
     }
 
     /// Joins the latest reading that began between two revisions and has what comes after the second, or begins one.
